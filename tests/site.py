@@ -1,0 +1,191 @@
+"""Django projects whose commands a test runs as real processes."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+MANAGE = """
+import os
+import sys
+
+if __name__ == "__main__":
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_settings")
+    from django.core.management import execute_from_command_line
+
+    execute_from_command_line(sys.argv)
+"""
+
+#: What Django itself does on import: distutils in 3.2 on Python 3.10, cgi in 4.1 on Python 3.11.
+WARNINGS = (
+    "error",
+    "ignore:The distutils package is deprecated:DeprecationWarning",
+    "ignore:'cgi' is deprecated:DeprecationWarning",
+)
+
+
+def wait_until(condition, timeout=20):
+    """Return the first true result of ``condition()``; fail after ``timeout`` seconds."""
+    deadline = time.monotonic() + timeout
+    while True:
+        result = condition()
+        if result:
+            return result
+        assert time.monotonic() < deadline, f"not within {timeout} s: {condition}"
+        time.sleep(0.02)
+
+
+class Project:
+    """A Django project in ``path``, whose ``manage.py`` runs in real processes."""
+
+    def __init__(self, path, **environment):
+        self.path = path
+        self.outputs = []
+        self._environment = environment
+        self._processes = []
+
+    def run(self, *args, timeout=60, env=None):
+        """Run ``manage.py`` to its end; return its ``CompletedProcess`` with stdout and stderr."""
+        completed = subprocess.run(
+            self._command(args),
+            cwd=str(self.path),
+            env=self._complete(env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            timeout=timeout,
+        )
+        self.outputs.append(completed.stdout + completed.stderr)
+        return completed
+
+    def start(self, *args, env=None):
+        """Start ``manage.py`` and return its :class:`Process`."""
+        process = Process(self._command(args), self.path, self._complete(env))
+        self._processes.append(process)
+        return process
+
+    def end(self):
+        """Kill what still runs, and see that no process hid a warning where it cannot be raised."""
+        for process in self._processes:
+            process.kill()
+            self.outputs.append(process.output)
+        for output in self.outputs:
+            assert "Exception ignored" not in output, output
+
+    def _command(self, args):
+        return [sys.executable, "manage.py", *map(str, args)]
+
+    def _complete(self, more):
+        inherited = {**os.environ}
+        inherited.pop("DJANGO_SETTINGS_MODULE", None)  # the tests' own
+        return {
+            **inherited,
+            "PYTHONPATH": str(ROOT),
+            "PYTHONWARNINGS": ",".join(WARNINGS),
+            "PYTHONDONTWRITEBYTECODE": "1",  # a file rewritten within a second looks unchanged
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONIOENCODING": "utf-8",
+            **self._environment,
+            **(more or {}),
+        }
+
+
+class Site(Project):
+    """A new project in ``path`` with the app ``shop``, on the test database ``database_name``."""
+
+    def __init__(self, path, database_name):
+        super().__init__(path, QUICK_JOBS_TEST_DB_NAME=str(database_name))
+        self.write("manage.py", MANAGE)
+        self.settings("from tests.settings import *")
+        self.app("shop")
+
+    def write(self, name, text):
+        """Write a file of the project, without the indentation that ``text`` has in a test."""
+        path = self.path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(textwrap.dedent(text), encoding="utf-8")
+        return path
+
+    def app(self, name):
+        """Add an empty app."""
+        self.write(f"{name}/__init__.py", "")
+        self.settings(f"INSTALLED_APPS = [*INSTALLED_APPS, {name!r}]")
+
+    def settings(self, text):
+        """Append to the project's settings."""
+        with (self.path / "site_settings.py").open("a", encoding="utf-8") as file:
+            file.write(textwrap.dedent(text) + "\n")
+
+
+class Process:
+    """A process that is running; stdout and stderr are one ``output``."""
+
+    def __init__(self, command, path, env):
+        self._popen = subprocess.Popen(
+            command,
+            cwd=str(path),
+            env=env,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            start_new_session=True,
+        )
+        self.pid = self._popen.pid
+        self._lines = []
+        self._news = threading.Condition()
+        self._ended = False
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    @property
+    def output(self):
+        """What it has written so far."""
+        return "".join(self._lines)
+
+    @property
+    def is_running(self):
+        return self._popen.poll() is None
+
+    def wait_for_output(self, text, timeout=20):
+        """Wait until ``text`` is in the output, and return the output."""
+        with self._news:
+            self._news.wait_for(lambda: text in self.output or self._ended, timeout)
+        assert text in self.output, f"no {text!r} in:\n{self.output}"
+        return self.output
+
+    def send(self, signum):
+        """Send it a signal."""
+        self._popen.send_signal(signum)
+
+    def wait(self, timeout=20):
+        """Wait for its end, and return its exit status."""
+        try:
+            returncode = self._popen.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"still running after {timeout} s:\n{self.output}") from None
+        self._reader.join(timeout)
+        return returncode
+
+    def kill(self):
+        """End it with all that it has started."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self.wait()
+        self._popen.stdout.close()
+
+    def _read(self):
+        for line in self._popen.stdout:
+            with self._news:
+                self._lines.append(line)
+                self._news.notify_all()
+        with self._news:
+            self._ended = True
+            self._news.notify_all()

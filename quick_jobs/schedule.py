@@ -1,0 +1,69 @@
+"""Which job is due, and when it will be next. Pure: the caller gives the time and the chance.
+
+A job is due for the first time after a random part of its variance, then
+``interval`` + random(0, variance) after the moment it was last due. A start
+that comes late does not push the following ones. Only when the next start is
+over before this one has begun does the job count from the present again: a
+stall is followed by one start, not by a burst.
+"""
+
+from __future__ import annotations
+
+import heapq
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
+
+if TYPE_CHECKING:
+    from quick_jobs.registration import RegisteredJob
+
+
+class ScheduledJob:
+    """A job and when it is due, all in seconds, of the clock that the caller reads."""
+
+    __slots__ = ("_following", "_order", "due", "interval", "job", "timeout", "variance")
+
+    def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
+        self.job = job
+        self.interval = job.interval.total_seconds()
+        self.variance = job.variance.total_seconds()
+        self.timeout = None if job.timeout is None else job.timeout.total_seconds()
+        self.due = due
+        self._following = due
+        self._order = order
+
+
+class Schedule:
+    """The jobs that wait for their next start, the soonest first."""
+
+    def __init__(
+        self, jobs: Iterable[RegisteredJob], now: float, random: Callable[[], float]
+    ) -> None:
+        self._random = random
+        self._waiting: List[Tuple[float, int, ScheduledJob]] = []
+        for order, job in enumerate(jobs):
+            scheduled = ScheduledJob(job, order, now)
+            scheduled.due += scheduled.variance * random()
+            self._wait(scheduled)
+
+    def next_due(self) -> Optional[float]:
+        """Return when the next job is due, or None while all of them are running."""
+        return self._waiting[0][0] if self._waiting else None
+
+    def start_due(self, now: float) -> List[ScheduledJob]:
+        """Take out the jobs that are due; each comes back with :meth:`ended`."""
+        due: List[ScheduledJob] = []
+        while self._waiting and self._waiting[0][0] <= now:
+            scheduled = heapq.heappop(self._waiting)[2]
+            period = scheduled.interval + scheduled.variance * self._random()
+            scheduled._following = scheduled.due + period
+            if scheduled._following <= now:
+                scheduled._following = now + period
+            due.append(scheduled)
+        return due
+
+    def ended(self, scheduled: ScheduledJob, now: float, rerun: bool) -> None:
+        """Let a job wait again: until it is due, or not at all with ``rerun``."""
+        scheduled.due = now if rerun else max(now, scheduled._following)
+        self._wait(scheduled)
+
+    def _wait(self, scheduled: ScheduledJob) -> None:
+        heapq.heappush(self._waiting, (scheduled.due, scheduled._order, scheduled))

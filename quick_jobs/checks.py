@@ -1,0 +1,127 @@
+"""System checks, under the tag ``quick_jobs``; none of them asks a database.
+
+=====================  ==================================================================
+``quick_jobs.E001``    ``QUICK_JOBS_HEARTBEAT_INTERVAL`` is wrong
+``quick_jobs.E002``    ``QUICK_JOBS_LOST_AFTER`` is wrong
+``quick_jobs.E003``    ``QUICK_JOBS_START_RECORD_TIMEOUT`` is wrong
+``quick_jobs.E004``    ``QUICK_JOBS_HISTORY_RETENTION`` is wrong
+``quick_jobs.E005``    ``QUICK_JOBS_MAX_TRACEBACK`` is wrong
+``quick_jobs.E006``    a ``jobs`` module cannot be imported
+``quick_jobs.E007``    several jobs have the same name
+``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length
+``quick_jobs.E009``    SQLite is older than 3.24
+``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
+``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
+=====================  ==================================================================
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from datetime import timedelta
+from typing import List
+
+from django.core import checks
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+from quick_jobs.conf import DEFAULTS, conf
+from quick_jobs.discovery import ImportFailed, JobsError, NameConflict, all_jobs, check_runnable
+from quick_jobs.durations import in_words
+
+_SETTINGS = {
+    "quick_jobs.E001": "heartbeat_interval",
+    "quick_jobs.E002": "lost_after",
+    "quick_jobs.E003": "start_record_timeout",
+    "quick_jobs.E004": "history_retention",
+    "quick_jobs.E005": "max_traceback",
+}
+
+#: The first one that can INSERT ... ON CONFLICT.
+_OLDEST_SQLITE = (3, 24)
+
+
+@checks.register("quick_jobs")
+def check_settings(**_: object) -> List[checks.CheckMessage]:
+    """Tell of each setting that is wrong."""
+    messages: List[checks.CheckMessage] = []
+    for check_id, attribute in _SETTINGS.items():
+        try:
+            getattr(conf, attribute)
+        except ImproperlyConfigured as error:
+            default = DEFAULTS[f"QUICK_JOBS_{attribute.upper()}"]
+            shown = in_words(default) if isinstance(default, timedelta) else default
+            hint = f"Without this setting the default holds, {shown}."
+            messages.append(checks.Error(str(error), hint=hint, id=check_id))
+    return messages
+
+
+@checks.register("quick_jobs")
+def check_lost_after(**_: object) -> List[checks.CheckMessage]:
+    """Warn when a single late heartbeat makes a runner look lost."""
+    try:
+        heartbeat_interval, lost_after = conf.heartbeat_interval, conf.lost_after
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    if lost_after > 2 * heartbeat_interval:
+        return []
+    return [
+        checks.Warning(
+            f"QUICK_JOBS_LOST_AFTER is {in_words(lost_after)}, and QUICK_JOBS_HEARTBEAT_INTERVAL "
+            f"is {in_words(heartbeat_interval)}: one late heartbeat makes a runner look lost.",
+            hint="Make the first more than twice the second.",
+            id="quick_jobs.W001",
+        )
+    ]
+
+
+@checks.register("quick_jobs")
+def check_jobs(**_: object) -> List[checks.CheckMessage]:
+    """Tell of each job of the installed apps that cannot be run."""
+    try:
+        check_runnable(all_jobs())
+    except ImportFailed as failure:
+        return _errors(failure, "quick_jobs.E006")
+    except NameConflict as failure:
+        return _errors(failure, "quick_jobs.E007")
+    except JobsError as failure:
+        return _errors(failure, "quick_jobs.E008")
+    return []
+
+
+@checks.register("quick_jobs")
+def check_sqlite_version(**_: object) -> List[checks.CheckMessage]:
+    """Tell when there is an SQLite database and Python's SQLite is too old for the history."""
+    if sqlite3.sqlite_version_info >= _OLDEST_SQLITE:
+        return []
+    if not any(connections[alias].vendor == "sqlite" for alias in connections):
+        return []
+    return [
+        checks.Error(
+            f"The job history needs SQLite 3.24 or newer, and Python has {sqlite3.sqlite_version}.",
+            hint="Use a Python with a newer SQLite, or another database.",
+            id="quick_jobs.E009",
+        )
+    ]
+
+
+@checks.register("quick_jobs", deploy=True)
+def check_history_retention(**_: object) -> List[checks.CheckMessage]:
+    """Warn, for a site in production, when nothing ever removes the history."""
+    try:
+        kept_for_ever = conf.history_retention is None
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    if not kept_for_ever:
+        return []
+    return [
+        checks.Warning(
+            "QUICK_JOBS_HISTORY_RETENTION is not set: the job history is kept for ever.",
+            hint="Set it to a duration, or run prune_job_history now and then and silence this.",
+            id="quick_jobs.W002",
+        )
+    ]
+
+
+def _errors(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:
+    return [checks.Error(problem, id=check_id) for problem in failure.problems]

@@ -1,0 +1,145 @@
+from __future__ import annotations
+
+import sqlite3
+
+import pytest
+from django.core import checks
+
+from quick_jobs import checks as quick_jobs_checks
+from quick_jobs import discovery, register_job
+from quick_jobs.discovery import ImportFailed, NameConflict
+
+
+@register_job(60)
+def good(env): ...
+
+
+@register_job(60)
+def takes_nothing(): ...
+
+
+@register_job(60)
+async def is_async(env): ...
+
+
+def messages(deploy=False):
+    """Return what the checks tell, by id."""
+    told = checks.run_checks(tags=["quick_jobs"], include_deployment_checks=deploy)
+    return {message.id: message for message in told}
+
+
+@pytest.fixture
+def jobs(monkeypatch):
+    """Have these jobs, or this error, found."""
+
+    def be(outcome):
+        def all_jobs():
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        monkeypatch.setattr(quick_jobs_checks, "all_jobs", all_jobs)
+
+    return be
+
+
+def test_a_site_without_any_settings_passes():
+    assert messages() == {}
+
+
+@pytest.mark.parametrize(
+    ("check_id", "setting", "default"),
+    [
+        ("quick_jobs.E001", "QUICK_JOBS_HEARTBEAT_INTERVAL", "15 s"),
+        ("quick_jobs.E002", "QUICK_JOBS_LOST_AFTER", "1 min"),
+        ("quick_jobs.E003", "QUICK_JOBS_START_RECORD_TIMEOUT", "1 s"),
+        ("quick_jobs.E004", "QUICK_JOBS_HISTORY_RETENTION", "None"),
+        ("quick_jobs.E005", "QUICK_JOBS_MAX_TRACEBACK", "65536"),
+    ],
+)
+@pytest.mark.parametrize("deploy", [False, True])
+def test_a_wrong_setting_is_told_with_its_default(settings, check_id, setting, default, deploy):
+    settings.QUICK_JOBS_HISTORY_RETENTION = 3600
+    setattr(settings, setting, "wrong")
+    told = messages(deploy)
+    assert list(told) == [check_id]
+    assert told[check_id].is_serious()
+    assert told[check_id].msg.startswith(f"{setting} must be a ")
+    assert told[check_id].msg.endswith("not 'wrong'")
+    assert told[check_id].hint == f"Without this setting the default holds, {default}."
+
+
+def test_all_wrong_settings_are_told_at_once(settings):
+    settings.QUICK_JOBS_HEARTBEAT_INTERVAL = settings.QUICK_JOBS_LOST_AFTER = -1
+    assert list(messages()) == ["quick_jobs.E001", "quick_jobs.E002"]
+
+
+def test_two_heartbeats_until_a_runner_is_lost_are_too_few(settings):
+    settings.QUICK_JOBS_HEARTBEAT_INTERVAL = 30
+    assert list(messages()) == ["quick_jobs.W001"]
+    assert not messages()["quick_jobs.W001"].is_serious(checks.ERROR)
+    assert "1 min" in messages()["quick_jobs.W001"].msg
+    assert "30 s" in messages()["quick_jobs.W001"].msg
+    settings.QUICK_JOBS_HEARTBEAT_INTERVAL = 29.9
+    assert messages() == {}
+
+
+def test_jobs_that_can_be_run_pass(jobs):
+    jobs([good])
+    assert messages() == {}
+
+
+def test_modules_that_cannot_be_imported_are_told_each(jobs):
+    jobs(ImportFailed(["this fails", "that fails"]))
+    told = quick_jobs_checks.check_jobs()
+    assert [(message.id, message.msg) for message in told] == [
+        ("quick_jobs.E006", "this fails"),
+        ("quick_jobs.E006", "that fails"),
+    ]
+
+
+def test_jobs_of_one_name_are_told(jobs):
+    jobs(NameConflict(["two of one name"]))
+    assert messages()["quick_jobs.E007"].msg == "two of one name"
+
+
+def test_jobs_that_cannot_be_run_are_told_each(jobs):
+    jobs([takes_nothing, good, is_async])
+    told = quick_jobs_checks.check_jobs()
+    assert [message.id for message in told] == ["quick_jobs.E008"] * 2
+    assert told[0].msg.startswith("tests.test_checks.takes_nothing must take one argument")
+    assert told[1].msg.startswith("tests.test_checks.is_async is an async function")
+
+
+def test_the_jobs_of_all_apps_are_checked():
+    assert quick_jobs_checks.all_jobs is discovery.all_jobs
+
+
+def test_an_old_sqlite_is_told_where_there_is_an_sqlite_database(monkeypatch):
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
+    monkeypatch.setattr(sqlite3, "sqlite_version", "3.23.1")
+    with_databases(monkeypatch, "postgresql", "sqlite")
+    assert list(messages()) == ["quick_jobs.E009"]
+    assert "3.23.1" in messages()["quick_jobs.E009"].msg
+    with_databases(monkeypatch, "postgresql")
+    assert messages() == {}
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 24, 0))
+    with_databases(monkeypatch, "sqlite")
+    assert messages() == {}
+
+
+def with_databases(monkeypatch, *vendors):
+    class Connection:
+        def __init__(self, vendor):
+            self.vendor = vendor
+
+    connections = {vendor: Connection(vendor) for vendor in vendors}
+    monkeypatch.setattr(quick_jobs_checks, "connections", connections)
+
+
+def test_a_history_that_is_kept_for_ever_is_told_of_a_site_in_production(settings):
+    settings.QUICK_JOBS_HISTORY_RETENTION = None
+    assert messages() == {}
+    assert list(messages(deploy=True)) == ["quick_jobs.W002"]
+    settings.QUICK_JOBS_HISTORY_RETENTION = 3600
+    assert messages(deploy=True) == {}

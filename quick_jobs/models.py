@@ -1,0 +1,200 @@
+"""The history: jobs, the runners that ran them, and every execution.
+
+Rows are written by :mod:`quick_jobs.history` and removed by
+:mod:`quick_jobs.retention`; everything else only reads.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quick_jobs.clocks import as_stored, database_now
+from quick_jobs.conf import conf
+
+
+class Job(models.Model):
+    """A job that a runner has registered, with its schedule as last registered."""
+
+    id = models.BigAutoField(primary_key=True)
+    name = models.CharField(_("name"), max_length=255, unique=True)
+    interval = models.DurationField(_("interval"), default=dt.timedelta(0))
+    variance = models.DurationField(_("variance"), default=dt.timedelta(0))
+    timeout = models.DurationField(_("timeout"), null=True, blank=True, default=None)
+
+    class Meta:
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class JobRunnerQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Runners by state, judged by the database's clock."""
+
+    def stopped(self) -> JobRunnerQuerySet:
+        return self.filter(stopped_at__isnull=False)
+
+    def alive(self) -> JobRunnerQuerySet:
+        return self.filter(stopped_at__isnull=True, last_heartbeat_at__gte=_lost_before(self.db))
+
+    def lost(self) -> JobRunnerQuerySet:
+        return self.filter(stopped_at__isnull=True, last_heartbeat_at__lt=_lost_before(self.db))
+
+
+class JobRunner(models.Model):
+    """One process of ``manage.py run_jobs``.
+
+    ``last_heartbeat_at`` is written and judged by the database's clock.
+    A runner that has not stopped and whose last heartbeat is older than
+    ``QUICK_JOBS_LOST_AFTER`` is lost; that is derived, never stored.
+    """
+
+    SIGNAL = "signal"
+    STOP_AFTER = "stop_after"
+    REQUESTED = "requested"
+    FATAL_ERROR = "fatal_error"
+    TIMED_OUT = "timed_out"
+    CRASHED = "crashed"
+    STOP_REASONS = (
+        (SIGNAL, _("stopped by a signal")),
+        (STOP_AFTER, _("ran for as long as it was told to")),
+        (REQUESTED, _("a job requested it")),
+        (FATAL_ERROR, _("a job failed that had requested fatal errors")),
+        (TIMED_OUT, _("a job ran over its timeout")),
+        (CRASHED, _("an error in the runner itself")),
+    )
+
+    id = models.BigAutoField(primary_key=True)
+    key = models.UUIDField(_("key"), unique=True, default=uuid.uuid4, editable=False)
+    hostname = models.CharField(_("host"), max_length=255)
+    pid = models.PositiveIntegerField(_("process"))
+    started_at = models.DateTimeField(_("started"))
+    last_heartbeat_at = models.DateTimeField(_("last heartbeat"))
+    stopped_at = models.DateTimeField(_("stopped"), null=True, blank=True, default=None)
+    stop_reason = models.CharField(
+        _("stop reason"), max_length=16, choices=STOP_REASONS, blank=True, default=""
+    )
+    stop_detail = models.CharField(_("stop detail"), max_length=255, blank=True, default="")
+    dropped_executions = models.PositiveIntegerField(
+        _("dropped executions"),
+        default=0,
+        help_text=_("Executions that outgrew the memory set aside while the database was away."),
+    )
+    jobs = models.ManyToManyField(Job, verbose_name=_("jobs"), related_name="runners", blank=True)
+
+    objects = JobRunnerQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("runner")
+        verbose_name_plural = _("runners")
+        indexes = [
+            models.Index(
+                fields=["stopped_at", "last_heartbeat_at"], name="quick_jobs_runner_state"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.hostname} ({self.pid})"
+
+
+class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Executions by what has become of them."""
+
+    def running(self) -> JobExecutionQuerySet:
+        """Running in a runner that is alive."""
+        return self._running_in(JobRunner.objects.using(self.db).alive())
+
+    def lost(self) -> JobExecutionQuerySet:
+        """Running when their runner was last heard of, and nobody knows how they ended."""
+        return self._running_in(JobRunner.objects.using(self.db).lost())
+
+    def _running_in(self, runners: JobRunnerQuerySet) -> JobExecutionQuerySet:
+        return self.filter(outcome=JobExecution.RUNNING, runner__in=runners)
+
+
+class JobExecution(models.Model):
+    """One execution of a job in a runner.
+
+    ``started_at`` is the wall-clock time of the runner; ``finished_at`` is
+    ``started_at`` plus ``duration``, which is measured with a monotonic
+    clock. ``number`` counts the executions of a runner: with the runner it
+    makes a write that is tried again find the row of its first try.
+    """
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"
+    OUTCOMES = (
+        (RUNNING, _("running")),
+        (SUCCEEDED, _("succeeded")),
+        (FAILED, _("failed")),
+        (INTERRUPTED, _("interrupted")),
+        (TIMED_OUT, _("timed out")),
+        (ABANDONED, _("abandoned")),
+    )
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(
+        Job,
+        verbose_name=_("job"),
+        on_delete=models.CASCADE,
+        related_name="executions",
+        db_index=False,
+    )
+    runner = models.ForeignKey(
+        JobRunner,
+        verbose_name=_("runner"),
+        on_delete=models.CASCADE,
+        related_name="executions",
+        db_index=False,
+    )
+    number = models.BigIntegerField(
+        _("number"), null=True, blank=True, default=None, editable=False
+    )
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, default=None)
+    duration = models.DurationField(_("duration"), null=True, blank=True, default=None)
+    lateness = models.DurationField(
+        _("lateness"),
+        null=True,
+        blank=True,
+        default=None,
+        help_text=_("How long after it was due the function was entered."),
+    )
+    outcome = models.CharField(_("outcome"), max_length=16, choices=OUTCOMES, default=RUNNING)
+    error = models.CharField(
+        _("error"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("The exception's type and message, on one line."),
+    )
+    traceback = models.TextField(_("traceback"), blank=True, default="")
+
+    objects = JobExecutionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("execution")
+        verbose_name_plural = _("executions")
+        unique_together = (("runner", "number"),)
+        indexes = [
+            models.Index(fields=["started_at"], name="quick_jobs_exec_started"),
+            models.Index(fields=["job", "started_at"], name="quick_jobs_exec_job"),
+            models.Index(fields=["runner", "started_at"], name="quick_jobs_exec_runner"),
+            models.Index(fields=["outcome", "started_at"], name="quick_jobs_exec_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+
+def _lost_before(using: str) -> dt.datetime:
+    return as_stored(database_now(using) - conf.lost_after)

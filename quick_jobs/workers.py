@@ -1,0 +1,158 @@
+"""The pool of threads that run the jobs."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from queue import Empty, SimpleQueue
+from typing import Callable, Generic, Optional, Set, TypeVar
+
+from django.db import connections
+
+Task = TypeVar("Task")
+
+# Work that has waited for so long, in seconds, with nobody free asks for another thread. Several
+# times what a thread takes to wake up, and less than anyone notices.
+GROW_AFTER = 0.005
+
+# A thread without work for so long, in seconds, goes. Longer than most intervals of a busy site.
+IDLE_TIMEOUT = 10.0
+
+# While the process uses more than this share of a core, work waits for the processor and not
+# for a thread: more threads would only make it slower ...
+_BUSY_CPU_SHARE = 0.3
+
+# ... unless nothing at all has moved for so many checks: then a job holds its thread.
+_PATIENCE = 20
+
+
+class Growth:
+    """Decides how many threads to add when work waits. Pure: it is told what has happened."""
+
+    def __init__(self) -> None:
+        self._step = 1
+        self._still = 0
+
+    def threads_to_add(self, waiting: int, taken: int, cpu_share: float) -> int:
+        """Return how many threads the ``waiting`` tasks need.
+
+        ``taken`` tasks were begun since the last check, in which the process
+        used ``cpu_share`` of a core. Twice as many each time, as long as that
+        does not help.
+        """
+        self._still = 0 if taken else self._still + 1
+        if cpu_share > _BUSY_CPU_SHARE and self._still < _PATIENCE:
+            self._step = 1
+            return 0
+        added = min(waiting, self._step)
+        self._step *= 2
+        return added
+
+
+class WorkerPool(Generic[Task]):
+    """Threads that do ``work`` with each task that is submitted.
+
+    There are only as many as are needed: the pool grows when a task has waited
+    with nobody free, and idle threads go and close their database connections.
+    All methods are for one thread, the owner's. A thread that dies of an
+    error, which ``work`` should never let happen, says so with ``on_death``.
+    """
+
+    def __init__(
+        self,
+        work: Callable[[Task], None],
+        on_death: Callable[[BaseException], None],
+        idle_timeout: float = IDLE_TIMEOUT,
+    ) -> None:
+        self._work = work
+        self._on_death = on_death
+        self._idle_timeout = idle_timeout
+        self._tasks: SimpleQueue[Optional[Task]] = SimpleQueue()
+        self._threads: Set[threading.Thread] = set()
+        self._names = itertools.count(1)
+        self._growth = Growth()
+        self._checked_at: Optional[float] = None
+        self._cpu_at_check = 0.0
+        self._waiting_at_check = 0
+
+    @property
+    def size(self) -> int:
+        """How many threads there are."""
+        return len(self._threads)
+
+    def submit(self, task: Task, now: float) -> None:
+        """Have ``task`` done by the next thread that is free; ``now`` is monotonic seconds."""
+        self._tasks.put(task)
+        self._waiting_at_check += 1
+        if self._checked_at is None:
+            self._start_checking(now)
+        if not self._threads:
+            self._add_thread()
+
+    def next_check(self) -> Optional[float]:
+        """Return when :meth:`check` is to be called, or None if no task is waiting."""
+        if self._checked_at is None or not self._tasks.qsize():
+            self._checked_at = None
+            return None
+        return self._checked_at + GROW_AFTER
+
+    def check(self, now: float) -> None:
+        """Add threads if tasks have been waiting and more threads would help."""
+        if self._checked_at is None or now < self._checked_at + GROW_AFTER:
+            return
+        waiting = self._tasks.qsize()
+        taken = self._waiting_at_check - waiting
+        cpu_share = (time.process_time() - self._cpu_at_check) / (now - self._checked_at)
+        for _ in range(self._growth.threads_to_add(waiting, taken, cpu_share)):
+            self._add_thread()
+        self._continue_checking(now, waiting)
+
+    def stop(self) -> None:
+        """Have every thread leave after the task it is at; :meth:`check` adds none any more."""
+        self._checked_at = None
+        for _ in range(len(self._threads)):
+            self._tasks.put(None)
+
+    def join(self, timeout: float) -> None:
+        """Wait until the threads have left, for at most ``timeout`` seconds."""
+        deadline = time.monotonic() + timeout
+        for thread in list(self._threads):
+            thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _start_checking(self, now: float) -> None:
+        self._growth = Growth()
+        self._continue_checking(now, self._tasks.qsize())
+
+    def _continue_checking(self, now: float, waiting: int) -> None:
+        self._checked_at = now
+        self._cpu_at_check = time.process_time()
+        self._waiting_at_check = waiting
+
+    def _add_thread(self) -> None:
+        thread = threading.Thread(
+            target=self._run, name=f"quick_jobs worker {next(self._names)}", daemon=True
+        )
+        self._threads.add(thread)
+        thread.start()
+
+    def _run(self) -> None:
+        try:
+            try:
+                self._serve()
+            finally:
+                connections.close_all()
+        except BaseException as exc:
+            self._on_death(exc)
+        finally:
+            self._threads.discard(threading.current_thread())
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                task = self._tasks.get(timeout=self._idle_timeout)
+            except Empty:
+                return
+            if task is None:
+                return
+            self._work(task)

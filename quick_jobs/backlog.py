@@ -1,0 +1,184 @@
+"""The records that wait to be written, in bounded memory.
+
+The mailbox between the runner's loop, which puts records in, and the recorder,
+which takes them out in batches. It decides what a batch holds, what must be
+tried again, and what is given up when memory runs out; it never touches a
+database.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import json
+import sys
+import threading
+from itertools import islice
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set
+
+# What a record without texts takes in CPython, with its numbers and its place in a dict.
+_BYTES_PER_RECORD = 500
+
+
+class Record(NamedTuple):
+    """What is known of an execution at its start, or at its end.
+
+    ``started_at`` and ``finished_at`` are POSIX times, ``duration`` and
+    ``lateness`` are in seconds.
+    """
+
+    number: int
+    job: str
+    started_at: float
+    finished_at: Optional[float]
+    duration: Optional[float]
+    lateness: Optional[float]
+    outcome: str
+    error: str
+    traceback: str
+
+    @property
+    def is_end(self) -> bool:
+        return self.finished_at is not None
+
+    @property
+    def size(self) -> int:
+        """About how many bytes of memory it takes."""
+        return _BYTES_PER_RECORD + sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
+
+    def in_ascii(self) -> Record:
+        """Return it with every other character in its texts written as an escape."""
+        return self._replace(error=_ascii(self.error)[:255], traceback=_ascii(self.traceback))
+
+    def as_json(self) -> str:
+        """Return it as one line of JSON, with times in ISO 8601 and durations in seconds."""
+        return json.dumps(
+            self._replace(
+                started_at=_iso(self.started_at), finished_at=_iso(self.finished_at)
+            )._asdict()
+        )
+
+
+class Backlog:
+    """Starts and ends on their way to the database.
+
+    An end takes the place of its start if that is not written yet, so that an
+    execution waits once. Beyond ``capacity`` bytes the oldest executions of
+    which the database has never heard are dropped, and counted in ``dropped``.
+    One whose start may be on record is kept, lest it stay "running" for ever;
+    there are never many of those, as one batch at a time is in doubt.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        self.dropped = 0
+        self._capacity = capacity
+        self._size = 0
+        self._lock = threading.Lock()
+        self._starts: Dict[int, Record] = {}
+        self._ends: Dict[int, Record] = {}
+        self._owed: Dict[int, Record] = {}  # ends of executions whose start was taken
+        self._maybe_on_record: Set[int] = set()  # executions that were taken, and have no end yet
+        self._batch: List[Record] = []
+        self._in_doubt: Dict[int, Record] = {}  # the batch that was put back
+
+    def put(self, records: Iterable[Record]) -> bool:
+        """Add ``records``; return whether nothing was waiting before, and now something is."""
+        with self._lock:
+            was_empty = self._is_empty()
+            for record in records:
+                self._size += record.size
+                if record.is_end:
+                    self._put_end(record)
+                else:
+                    self._starts[record.number] = record
+            while self._size > self._capacity and self._ends:
+                self._size -= self._ends.pop(next(iter(self._ends))).size
+                self.dropped += 1
+            return was_empty and not self._is_empty()
+
+    def _put_end(self, record: Record) -> None:
+        start = self._starts.pop(record.number, None)
+        if start is not None:
+            self._size -= start.size
+        if record.number not in self._maybe_on_record:
+            self._ends[record.number] = record
+            return
+        self._maybe_on_record.remove(record.number)
+        if record.number in self._in_doubt:
+            self._size -= self._in_doubt[record.number].size
+            self._in_doubt[record.number] = record
+        else:
+            self._owed[record.number] = record
+
+    def forget(self, number: int) -> bool:
+        """Take back a start; return False if it may be on record already."""
+        with self._lock:
+            if number not in self._starts:
+                return False
+            self._size -= self._starts.pop(number).size
+            return True
+
+    def take(self, limit: int) -> List[Record]:
+        """Take a batch of at most ``limit`` starts and ``limit`` ends, no execution twice.
+
+        Jobs wait for their starts, so those come even when ends have piled up.
+        A batch that was put back comes again, by itself, with the ends that
+        have come since. It is settled with :meth:`confirm` or :meth:`put_back`.
+        """
+        with self._lock:
+            if self._in_doubt:
+                self._batch = list(self._in_doubt.values())
+                self._in_doubt = {}
+                return self._batch
+            starts = list(islice(self._starts.values(), limit))
+            ends = list(islice(self._owed.values(), limit))
+            ends += islice(self._ends.values(), limit - len(ends))
+            for record in starts:
+                del self._starts[record.number]
+                self._maybe_on_record.add(record.number)
+            for record in ends:
+                self._owed.pop(record.number, None)
+                self._ends.pop(record.number, None)
+            self._batch = starts + ends
+            return self._batch
+
+    def confirm(self) -> None:
+        """The batch is on record."""
+        with self._lock:
+            self._size -= sum(record.size for record in self._batch)
+            self._batch = []
+
+    def put_back(self) -> None:
+        """The batch may be on record or not: it must be written again."""
+        with self._lock:
+            for record in self._batch:
+                end = self._owed.pop(record.number, None)
+                if end is not None:  # it has come meanwhile
+                    self._size -= record.size
+                self._in_doubt[record.number] = end or record
+            self._batch = []
+
+    def unsaved(self) -> List[Record]:
+        """Return all that is not known to be on record, one record an execution, in order."""
+        with self._lock:
+            records = {record.number: record for record in self._batch}
+            for waiting in (self._in_doubt, self._starts, self._owed, self._ends):
+                records.update(waiting)
+            return [records[number] for number in sorted(records)]
+
+    def has_waiting(self) -> bool:
+        """Return whether there is something to take."""
+        with self._lock:
+            return not self._is_empty()
+
+    def _is_empty(self) -> bool:
+        return not (self._in_doubt or self._starts or self._ends or self._owed)
+
+
+def _ascii(text: str) -> str:
+    return text.encode("ascii", "backslashreplace").decode("ascii")
+
+
+def _iso(timestamp: Optional[float]) -> Any:
+    if timestamp is None:
+        return None
+    return dt.datetime.fromtimestamp(timestamp, dt.timezone.utc).isoformat()

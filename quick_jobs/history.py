@@ -1,0 +1,299 @@
+"""The recorder: the one thread that writes the history.
+
+It drains the backlog in batches, each a transaction: a lone execution is
+written at once, a burst as one. What the database does not take is kept and
+tried again, for as long as the runner lives.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from queue import Empty
+from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+
+from django.db import Error, connections
+
+from quick_jobs.backlog import Backlog, Record
+from quick_jobs.mailbox import Mailbox
+from quick_jobs.messages import (
+    HistoryAway,
+    HistoryClosed,
+    HistoryRefused,
+    StartsRecorded,
+    ThreadDied,
+)
+from quick_jobs.retention import Pruning
+from quick_jobs.storage import NotMigrated, Storage, is_about_data
+
+logger = logging.getLogger(__name__)
+
+# Starts, and ends, in one transaction: enough to make its cost small for each of them, and few
+# enough that a job waits no more than milliseconds for the others in its batch.
+_BATCH = 500
+
+# What may wait in memory while the database is away, in bytes: some 50,000 executions without
+# tracebacks, which even a small container can spare.
+_CAPACITY = 32 * 1024 * 1024
+
+# Seconds between two tries while the database is away: soon at first, as most outages are short,
+# and never so long that anyone would wonder whether its return was noticed.
+_FIRST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 2.0
+
+
+class Farewell(NamedTuple):
+    """Why and when (POSIX time) the runner stopped."""
+
+    reason: str
+    detail: str
+    stopped_at: float
+
+
+class NoHistory:
+    """Stands in for the recorder where no history is kept. It touches no database."""
+
+    is_kept = False
+
+    def start(self, tell: Callable[[Any], None]) -> None:
+        self._tell = tell
+
+    def put(self, records: Iterable[Record]) -> None:
+        pass
+
+    def forget(self, number: int) -> bool:
+        return True
+
+    def beat(self, now: float) -> None:
+        pass
+
+    def prune(self) -> None:
+        pass
+
+    def stop(self, farewell: Farewell) -> None:
+        self._tell(HistoryClosed())
+
+    def give_up(self) -> None:
+        pass
+
+
+class Recorder:
+    """Writes what it is given with :meth:`put`. No method waits for the database.
+
+    ``tell``, which :meth:`start` is given, is called in the recorder's thread
+    with messages of :mod:`quick_jobs.messages`.
+    """
+
+    is_kept = True
+
+    def __init__(
+        self,
+        storage: Storage,
+        heartbeat_interval: float,
+        new_pruning: Callable[[str], Optional[Pruning]] = Pruning.by_retention,
+        capacity: int = _CAPACITY,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._storage = storage
+        self._heartbeat_interval = heartbeat_interval
+        self._new_pruning = new_pruning
+        self._backlog = Backlog(capacity)
+        self._clock = clock
+        self._commands: Mailbox[Callable[[], None]] = Mailbox()
+        self._tell: Callable[[Any], None] = lambda message: None
+        self._thread = threading.Thread(target=self._run, name="quick_jobs recorder", daemon=True)
+        self._is_first_answer = True
+        self._failures = 0
+        self._suspects_data = False
+        self._retry_at: Optional[float] = clock()  # to register the runner
+        self._beat_at: Optional[float] = None
+        self._pruning: Optional[Pruning] = None
+        self._farewell: Optional[Farewell] = None
+        self._is_closed = False
+
+    # What the runner's loop calls.
+
+    def start(self, tell: Callable[[Any], None]) -> None:
+        """Begin; the runner and its jobs are put on record first."""
+        self._tell = tell
+        self._thread.start()
+
+    def put(self, records: Iterable[Record]) -> None:
+        """Have ``records`` written."""
+        dropped_before = self._backlog.dropped
+        if self._backlog.put(records):
+            self._commands.put(lambda: None)
+        if self._backlog.dropped and not dropped_before:
+            logger.error("the memory for the history is full: the oldest executions are dropped")
+
+    def forget(self, number: int) -> bool:
+        """Take back a start that is not written yet; return False if it may be on record."""
+        return self._backlog.forget(number)
+
+    def beat(self, now: float) -> None:
+        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds."""
+        self._commands.put(lambda: self._take_beat(now))
+
+    def prune(self) -> None:
+        """Have what is older than the retention setting deleted, when there is time."""
+        self._commands.put(self._take_prune)
+
+    def stop(self, farewell: Farewell) -> None:
+        """Have all that waits written, then why the runner stopped; then close."""
+        self._commands.put(lambda: self._take_farewell(farewell))
+
+    def give_up(self) -> None:
+        """Close as soon as possible; what could not be written goes to the log, as JSON lines."""
+        for record in self._backlog.unsaved():
+            logger.error("not saved: %s", record.as_json())
+        self._commands.put(self._close)
+
+    # What happens in the recorder's thread.
+
+    def _run(self) -> None:
+        try:
+            while not self._is_closed:
+                self.step()
+        except BaseException as exc:
+            self._tell(ThreadDied("the recorder of the history", exc))
+        finally:
+            try:
+                connections.close_all()
+            finally:
+                self._tell(HistoryClosed())
+
+    def step(self) -> None:
+        """Obey the commands there are, waiting for one if need be; then write what is due."""
+        self._obey(self._seconds_to_wait())
+        if self._is_closed or (self._retry_at is not None and self._clock() < self._retry_at):
+            return
+        try:
+            self._write()
+        except Exception as exc:
+            self._fail(exc)
+        else:
+            self._succeed()
+
+    def _seconds_to_wait(self) -> Optional[float]:
+        if self._retry_at is not None:
+            return max(0.0, self._retry_at - self._clock())
+        if self._backlog.has_waiting() or self._pruning or self._farewell:
+            return 0.0
+        return None
+
+    def _obey(self, timeout: Optional[float]) -> None:
+        try:
+            command = self._commands.get(timeout)
+            while True:
+                command()
+                command = self._commands.get_nowait()
+        except Empty:
+            pass
+
+    def _take_beat(self, at: float) -> None:
+        self._beat_at = at
+
+    def _take_prune(self) -> None:
+        self._pruning = self._pruning or self._new_pruning(self._storage.using)
+
+    def _take_farewell(self, farewell: Farewell) -> None:
+        self._farewell = farewell
+        self._pruning = None
+        if self._retry_at is not None:
+            self._retry_at = self._clock()  # there may not be time for another try
+
+    def _close(self) -> None:
+        self._is_closed = True
+
+    def _write(self) -> None:
+        """Write a batch, then whatever else is due; raise what the database raises."""
+        if not self._storage.is_registered:
+            self._storage.register()
+        self._write_batch()
+        if self._beat_at is not None:
+            # A beat that had to wait for the database says nothing of the loop's health now.
+            if self._clock() - self._beat_at < self._heartbeat_interval:
+                self._storage.beat(self._backlog.dropped)
+            self._beat_at = None
+        if self._backlog.has_waiting():
+            return
+        if self._pruning and self._pruning.step():
+            self._pruning = None
+        if self._farewell:
+            self._storage.stop(*self._farewell, dropped_executions=self._backlog.dropped)
+            self._is_closed = True
+
+    def _write_batch(self) -> None:
+        batch = self._backlog.take(_BATCH)
+        if not batch:
+            return
+        if self._suspects_data:
+            self._write_one_by_one(batch)
+        else:
+            self._storage.write(batch)
+        self._backlog.confirm()
+        self._tell(StartsRecorded([record.number for record in batch if not record.is_end]))
+
+    def _write_one_by_one(self, batch: List[Record]) -> None:
+        """Write what can be written; a record that is refused, and not for an outage, is logged."""
+        for record in batch:
+            try:
+                self._storage.write([record])
+            except Exception as exc:
+                if not is_about_data(exc):
+                    raise
+                self._write_in_ascii(record)
+
+    def _write_in_ascii(self, record: Record) -> None:
+        try:
+            self._storage.write([record.in_ascii()])
+        except Exception as exc:
+            if not is_about_data(exc):
+                raise
+            logger.error("not saved, as the database refuses it (%s): %s", exc, record.as_json())
+
+    def _succeed(self) -> None:
+        if self._is_first_answer:
+            logger.info("the history is kept in the database %r", self._storage.using)
+        elif self._failures > 1:
+            logger.warning(
+                "the history is written again, after %d failures; %d executions were dropped",
+                self._failures,
+                self._backlog.dropped,
+            )
+        self._is_first_answer = False
+        self._failures = 0
+        self._suspects_data = False
+        self._retry_at = None
+
+    def _fail(self, exc: Exception) -> None:
+        """Keep what was to be written, and decide when and how to try again."""
+        self._backlog.put_back()
+        self._failures += 1
+        self._pruning = None
+        if isinstance(exc, NotMigrated) and self._is_first_answer:
+            self._tell(HistoryRefused(str(exc)))
+            self._is_closed = True
+            return
+        if self._farewell and not isinstance(exc, Error):
+            self._is_closed = True  # nothing that the database says will change that
+            return
+        if is_about_data(exc):
+            self._suspects_data = self._failures > 1
+            self._storage.forget_registration()  # in case the rows referred to have gone
+        self._storage.reset()
+        if self._failures == 1:
+            self._retry_at = self._clock()  # a connection that broke is no outage
+            logger.debug("writing the history failed; trying again", exc_info=exc)
+            return
+        if self._failures == 2:
+            logger.warning("the history cannot be written, and waits in memory: %s", _one_line(exc))
+            self._tell(HistoryAway())
+        backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures - 2, 10))
+        self._retry_at = self._clock() + backoff * random.uniform(0.5, 1.0)
+
+
+def _one_line(exc: Exception) -> str:
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"

@@ -1,0 +1,38 @@
+"""What the runner's loop is told by other threads and by signals."""
+
+from __future__ import annotations
+
+from typing import List, NamedTuple
+
+
+class StartsRecorded(NamedTuple):
+    """These executions are on record; the database answers."""
+
+    numbers: List[int]
+
+
+class HistoryAway(NamedTuple):
+    """The database does not answer: starts need not wait for their record."""
+
+
+class HistoryRefused(NamedTuple):
+    """There are no tables to write the history to; the runner must not begin."""
+
+    why: str
+
+
+class HistoryClosed(NamedTuple):
+    """The recorder has ended, and writes no more."""
+
+
+class ThreadDied(NamedTuple):
+    """An error in the runner itself has ended one of its threads."""
+
+    name: str
+    error: BaseException
+
+
+class StopRequested(NamedTuple):
+    """A signal asks the runner to stop."""
+
+    signal: str

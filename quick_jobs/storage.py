@@ -1,0 +1,205 @@
+"""Where the history is written: all that the recorder asks of the database.
+
+Each write can be tried again after its answer was lost: a runner is known by
+its ``key``, a job by its name, an execution by its runner and number.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import pkgutil
+import uuid
+from typing import Dict, Iterable, NamedTuple, Optional, Sequence
+
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    OperationalError,
+    connections,
+    router,
+)
+from django.db.migrations.recorder import MigrationRecorder
+
+from quick_jobs import migrations
+from quick_jobs.backlog import Record
+from quick_jobs.clocks import as_stored, database_now, from_timestamp
+from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.upsert import upsert
+
+logger = logging.getLogger(__name__)
+
+# Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
+_ROWS_PER_QUERY = 400
+
+
+class NotMigrated(Exception):
+    """The database answers, but the tables of this version are not there."""
+
+
+class RunnerIdentity(NamedTuple):
+    """What a runner's row says of it from the start; ``started_at`` is POSIX time."""
+
+    key: uuid.UUID
+    hostname: str
+    pid: int
+    started_at: float
+
+
+class Storage:
+    """The database that holds the history, for one runner and one thread.
+
+    Every method raises what the database raises; after that, :meth:`reset`
+    makes the next call begin with a new connection.
+    """
+
+    def __init__(self, runner: RunnerIdentity, jobs: Sequence[RegisteredJob]) -> None:
+        self.using = router.db_for_write(JobExecution)
+        self._identity = runner
+        self._jobs = jobs
+        self._runner_id: Optional[int] = None
+        self._job_ids: Dict[str, int] = {}
+
+    @property
+    def is_registered(self) -> bool:
+        return self._runner_id is not None
+
+    def register(self) -> None:
+        """Put the runner and its jobs on record, or find them there.
+
+        Raises :exc:`NotMigrated` if the tables are not there.
+        """
+        try:
+            job_ids = self._register_jobs()
+            self._runner_id = self._register_runner(job_ids.values())
+            self._job_ids = job_ids
+        except DatabaseError:
+            self.reset()
+            self._check_migrated()
+            raise
+
+    def _register_jobs(self) -> Dict[str, int]:
+        """Return the jobs' primary keys by name."""
+        known = self._known_jobs()
+        missing = [job for job in self._jobs if job.name not in known]
+        if missing:
+            # Sorted, so that runners which start at the same moment do not deadlock.
+            Job.objects.using(self.using).bulk_create(
+                [
+                    Job(name=job.name, **_schedule_of(job))
+                    for job in sorted(missing, key=lambda job: job.name)
+                ],
+                ignore_conflicts=True,
+                batch_size=_ROWS_PER_QUERY,
+            )
+            known = self._known_jobs()
+        for job in self._jobs:
+            schedule = _schedule_of(job)
+            row = known[job.name]
+            if any(getattr(row, field) != value for field, value in schedule.items()):
+                Job.objects.using(self.using).filter(pk=row.pk).update(**schedule)
+        return {job.name: known[job.name].pk for job in self._jobs}
+
+    def _known_jobs(self) -> Dict[str, Job]:
+        """Return the rows of those jobs that have one, by name."""
+        rows: Dict[str, Job] = {}
+        names = [job.name for job in self._jobs]
+        for start in range(0, len(names), _ROWS_PER_QUERY):
+            found = Job.objects.using(self.using).filter(
+                name__in=names[start : start + _ROWS_PER_QUERY]
+            )
+            rows.update({row.name: row for row in found})
+        # MariaDB finds names whatever their case, and keeps one row for all of them.
+        folded = {name.lower(): row for name, row in rows.items()}
+        for name in names:
+            if name not in rows and name.lower() in folded:
+                rows[name] = folded[name.lower()]
+        return rows
+
+    def _register_runner(self, job_ids: Iterable[int]) -> int:
+        runner, _created = JobRunner.objects.using(self.using).get_or_create(
+            key=self._identity.key,
+            defaults={
+                "hostname": self._identity.hostname[:255],
+                "pid": self._identity.pid,
+                "started_at": from_timestamp(self._identity.started_at),
+                "last_heartbeat_at": as_stored(database_now(self.using)),
+            },
+        )
+        link = JobRunner.jobs.through
+        link._default_manager.using(self.using).bulk_create(
+            [link(jobrunner_id=runner.pk, job_id=job_id) for job_id in job_ids],
+            ignore_conflicts=True,
+            batch_size=_ROWS_PER_QUERY,
+        )
+        return int(runner.pk)
+
+    def forget_registration(self) -> None:
+        """Have the runner and its jobs put on record anew: their rows have gone."""
+        self._runner_id = None
+
+    def write(self, records: Sequence[Record]) -> None:
+        """Put starts and ends on record in one transaction. An end overwrites, a start does not."""
+        assert self._runner_id is not None, "the runner is to be registered first"
+        connection = connections[self.using]
+        upsert(connection, self._runner_id, self._job_ids, records)
+        connection.queries_log.clear()  # with DEBUG it would keep thousands of these statements
+
+    def beat(self, dropped_executions: int) -> None:
+        """Write the heartbeat; put a runner whose row has gone on record anew."""
+        updated = self._runner_row().update(
+            last_heartbeat_at=as_stored(database_now(self.using)),
+            dropped_executions=dropped_executions,
+        )
+        if not updated:
+            self.register()
+
+    def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
+        """Put on record that, when (POSIX time) and why the runner stopped."""
+        if not self._runner_row().exists():
+            self.register()
+        self._runner_row().update(
+            stopped_at=from_timestamp(stopped_at),
+            stop_reason=reason,
+            stop_detail=detail[:255],
+            dropped_executions=dropped_executions,
+        )
+
+    def _runner_row(self) -> JobRunnerQuerySet:
+        return JobRunner.objects.using(self.using).filter(pk=self._runner_id)
+
+    def reset(self) -> None:
+        """Let go of the connection, whatever state it is in."""
+        try:
+            connections[self.using].close()
+        except Exception:
+            logger.debug("Closing the connection failed", exc_info=True)
+        finally:
+            del connections[self.using]
+
+    def _check_migrated(self) -> None:
+        try:
+            applied = MigrationRecorder(connections[self.using]).applied_migrations()
+        except DatabaseError:
+            self.reset()
+            return  # it does not answer, so nothing can be said
+        ours = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
+        if any(("quick_jobs", name) not in applied for name in ours):
+            raise NotMigrated(
+                f"The tables of quick_jobs are not in the database {self.using!r}: "
+                "run 'manage.py migrate', or keep no history with --no-history."
+            )
+
+
+def _schedule_of(job: RegisteredJob) -> Dict[str, Optional[dt.timedelta]]:
+    return {"interval": job.interval, "variance": job.variance, "timeout": job.timeout}
+
+
+def is_about_data(exc: BaseException) -> bool:
+    """Return whether an error was caused by what was to be written, not by the database's state."""
+    if isinstance(exc, (DataError, IntegrityError, ValueError, TypeError)):
+        return True
+    # MariaDB's "Incorrect string value", in a table that is not utf8mb4, is an OperationalError.
+    return isinstance(exc, OperationalError) and exc.args[:1] == (1366,)

@@ -1,0 +1,604 @@
+"""The recorder: what it writes, when, and what it does when it cannot."""
+
+import json
+import logging
+import threading
+from unittest import mock
+
+import pytest
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
+
+from quick_jobs.history import Farewell, NoHistory, Recorder
+from quick_jobs.messages import (
+    HistoryAway,
+    HistoryClosed,
+    HistoryRefused,
+    StartsRecorded,
+    ThreadDied,
+)
+from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.storage import NotMigrated
+from tests.records import MOMENT, a_start, an_end
+
+FAREWELL = Farewell(JobRunner.SIGNAL, "SIGTERM", MOMENT)
+HEARTBEAT_INTERVAL = 15.0
+
+
+class FakeStorage:
+    """Keeps rows by the number of their execution, and fails when told to."""
+
+    using = "default"
+
+    def __init__(self):
+        self.is_registered = False
+        self.asked = []
+        self.rows = {}
+        self.stopped = None
+        self.outage = None  # raised by everything
+        self.errors = []  # raised by the next calls, one each, after they have done what they do
+        self.refuse = lambda record: None  # or return the error that a record causes
+
+    def register(self):
+        self._ask("register")
+        self.is_registered = True
+
+    def forget_registration(self):
+        self.is_registered = False
+
+    def write(self, records):
+        self._ask("write")
+        for record in records:
+            error = self.refuse(record)
+            if error:
+                raise error
+        for record in records:
+            if record.is_end or record.number not in self.rows:
+                self.rows[record.number] = record
+        if self.errors:
+            raise self.errors.pop(0)
+
+    def beat(self, dropped_executions):
+        self._ask("beat")
+        self.dropped_executions = dropped_executions
+
+    def stop(self, reason, detail, stopped_at, dropped_executions):
+        self._ask("stop")
+        self.stopped = Farewell(reason, detail, stopped_at)
+        self.dropped_executions = dropped_executions
+
+    def reset(self):
+        self.asked.append("reset")
+
+    def _ask(self, what):
+        self.asked.append(what)
+        if self.outage:
+            raise self.outage
+
+
+class FakePruning:
+    """Takes three steps; each asks the storage, as the real one asks the database."""
+
+    def __init__(self, storage):
+        self.steps_left = 3
+        self._storage = storage
+
+    def step(self):
+        self._storage._ask("prune")
+        self.steps_left -= 1
+        return self.steps_left == 0
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.fixture
+def clock():
+    return Clock()
+
+
+@pytest.fixture
+def storage():
+    return FakeStorage()
+
+
+@pytest.fixture
+def told():
+    return []
+
+
+def a_recorder(storage, clock, told, **options):
+    """Return a recorder whose steps the test takes, in place of its thread."""
+    recorder = Recorder(
+        storage,
+        HEARTBEAT_INTERVAL,
+        new_pruning=lambda using: FakePruning(storage),
+        clock=clock,
+        **options,
+    )
+    with mock.patch.object(threading.Thread, "start"):
+        recorder.start(told.append)
+    return recorder
+
+
+@pytest.fixture
+def recorder(storage, clock, told):
+    """A recorder that has registered its runner."""
+    recorder = a_recorder(storage, clock, told)
+    recorder.step()
+    storage.asked.clear()
+    return recorder
+
+
+def try_again(recorder, clock):
+    """Take the step that follows a failure, when its time has come."""
+    clock.now += 2.0
+    recorder.step()
+
+
+def recover(recorder, storage, clock):
+    """Have the database answer again, and take some steps."""
+    storage.outage = None
+    for _ in range(4):
+        clock.now += 2.0
+        recorder.beat(clock.now)  # lest a step with nothing else to do wait for ever
+        recorder.step()
+
+
+def fail(recorder, storage, clock, error, times=2):
+    """Let the database be away for so many tries."""
+    storage.outage = error
+    recorder.put([a_start(0)])
+    recorder.step()
+    for _ in range(times - 1):
+        try_again(recorder, clock)
+
+
+def unsaved(caplog):
+    """Return what was logged as lost, by number."""
+    records = [
+        json.loads(line.getMessage().partition(": ")[2])
+        for line in caplog.records
+        if line.levelno == logging.ERROR and line.getMessage().startswith("not saved")
+    ]
+    return {record["number"]: record for record in records}
+
+
+# When all is well.
+
+
+def test_the_runner_is_registered_before_anything_is_written(storage, clock, told, caplog):
+    caplog.set_level(logging.INFO)
+    recorder = a_recorder(storage, clock, told)
+    recorder.put([a_start()])
+    recorder.step()
+    assert storage.asked == ["register", "write"]
+    assert caplog.messages == ["the history is kept in the database 'default'"]
+
+
+def test_a_lone_execution_is_written_at_once_and_told(recorder, storage, told):
+    recorder.put([a_start(7)])
+    recorder.step()
+    assert storage.rows == {7: a_start(7)}
+    assert told == [StartsRecorded([7])]
+
+
+def test_ends_are_written_and_only_starts_are_told_by_number(recorder, storage, told):
+    recorder.put([an_end(1), a_start(2), an_end(3)])
+    recorder.step()
+    assert sorted(storage.rows) == [1, 2, 3]
+    assert told == [StartsRecorded([2])]
+
+
+def test_a_burst_is_written_in_batches_of_500(recorder, storage):
+    recorder.put([an_end(number) for number in range(1200)])
+    for _ in range(3):
+        recorder.step()
+    assert storage.asked == ["write"] * 3
+    assert len(storage.rows) == 1200
+
+
+def test_a_start_that_is_taken_back_is_not_written(recorder, storage):
+    recorder.put([a_start(1), a_start(2)])
+    assert recorder.forget(1)
+    recorder.step()
+    assert list(storage.rows) == [2]
+    assert not recorder.forget(2)
+
+
+def test_a_heartbeat_is_written_when_the_loop_asks_and_not_otherwise(recorder, storage, clock):
+    recorder.put([a_start()])
+    recorder.step()
+    assert storage.asked == ["write"]
+    recorder.beat(clock.now)
+    recorder.step()
+    assert storage.asked == ["write", "beat"]
+
+
+# Pruning.
+
+
+def test_pruning_goes_on_step_by_step_and_what_there_is_to_write_comes_first(recorder, storage):
+    recorder.prune()
+    recorder.step()
+    recorder.put([an_end()])
+    recorder.step()
+    recorder.step()
+    assert storage.asked == ["prune", "write", "prune", "prune"]
+
+
+def test_a_second_request_does_not_begin_a_second_pruning(recorder, storage):
+    recorder.prune()
+    recorder.step()
+    recorder.prune()
+    recorder.step()
+    recorder.step()
+    recorder.put([an_end()])
+    recorder.step()
+    assert storage.asked == ["prune"] * 3 + ["write"]
+
+
+def test_pruning_waits_while_many_batches_are_to_be_written(recorder, storage):
+    recorder.put([an_end(number) for number in range(600)])
+    recorder.prune()
+    recorder.step()
+    recorder.step()
+    assert storage.asked == ["write", "write", "prune"]
+
+
+def test_pruning_that_fails_is_left_for_another_time(recorder, storage):
+    recorder.prune()
+    storage.outage = OperationalError("lock wait timeout")
+    recorder.step()
+    storage.outage = None
+    recorder.step()
+    recorder.put([an_end()])
+    recorder.step()
+    assert storage.asked == ["prune", "reset", "write"]
+
+
+def test_without_a_retention_nothing_is_pruned(storage, clock, told):
+    recorder = a_recorder(storage, clock, told)
+    recorder._new_pruning = lambda using: None
+    recorder.prune()
+    recorder.step()
+    recorder.put([an_end()])
+    recorder.step()
+    assert storage.asked == ["register", "write"]
+
+
+# When the database is away.
+
+
+def test_the_first_failure_is_followed_by_a_try_at_once_with_a_new_connection(
+    recorder, storage, told, caplog
+):
+    storage.outage = OperationalError("server closed the connection")
+    recorder.put([a_start(1)])
+    recorder.step()
+    storage.outage = None
+    recorder.step()
+    assert storage.asked == ["write", "reset", "write"]
+    assert told == [StartsRecorded([1])]
+    assert not caplog.records
+
+
+def test_the_second_failure_is_told_and_warned_of_once(recorder, storage, clock, told, caplog):
+    fail(recorder, storage, clock, OperationalError("connection\nrefused"), times=5)
+    assert told == [HistoryAway()]
+    assert caplog.messages == [
+        "the history cannot be written, and waits in memory: OperationalError: connection refused"
+    ]
+
+
+def test_what_waited_lands_when_the_database_is_back(recorder, storage, clock, told, caplog):
+    fail(recorder, storage, clock, InterfaceError("connection already closed"), times=3)
+    recorder.put([an_end(0), a_start(1), an_end(2)])
+    recover(recorder, storage, clock)
+    assert {number: row.outcome for number, row in storage.rows.items()} == {
+        0: JobExecution.SUCCEEDED,
+        1: JobExecution.RUNNING,
+        2: JobExecution.SUCCEEDED,
+    }
+    assert told[-1] == StartsRecorded([1])
+    assert "the history is written again, after 3 failures" in caplog.text
+
+
+def test_the_next_outage_is_told_like_the_first(recorder, storage, clock, told):
+    for _ in range(2):
+        fail(recorder, storage, clock, OperationalError("away"))
+        recover(recorder, storage, clock)
+    assert told == [HistoryAway(), StartsRecorded([0])] * 2
+
+
+def test_a_database_that_is_away_from_the_start_is_waited_for(storage, clock, told):
+    recorder = a_recorder(storage, clock, told)
+    fail(recorder, storage, clock, OperationalError("no route to host"), times=4)
+    assert told == [HistoryAway()]
+    recover(recorder, storage, clock)
+    assert told[1:] == [StartsRecorded([0])]
+
+
+def test_tries_are_soon_at_first_and_never_further_apart_than_two_seconds(recorder, storage, clock):
+    storage.outage = OperationalError("away")
+    recorder.put([a_start()])
+    recorder.step()
+    waits = []
+    for _ in range(12):
+        failed_at, tries = clock.now, len(storage.asked)
+        while len(storage.asked) == tries:
+            clock.now += 0.01
+            recorder.beat(clock.now)  # else the step would wait
+            recorder.step()
+        waits.append(clock.now - failed_at)
+    assert waits[0] <= 0.011
+    assert waits[1] <= 0.11
+    assert waits[1] < waits[4] < waits[8]
+    assert all(1 <= wait <= 2.01 for wait in waits[8:])
+
+
+def test_while_it_waits_for_the_database_it_waits_in_real_time(storage, told):
+    """The step that has nothing to do until the next try does not spin."""
+    recorder = Recorder(storage, HEARTBEAT_INTERVAL)
+    storage.outage = OperationalError("away")
+    steps = 0
+    while len(storage.asked) < 6:
+        recorder.step()
+        steps += 1
+    assert steps <= len(storage.asked)
+
+
+def test_a_write_whose_answer_was_lost_is_on_record_once(recorder, storage, told):
+    recorder.put([a_start(1), an_end(2)])
+    storage.errors = [OperationalError("server closed the connection")]
+    recorder.step()
+    assert not recorder.forget(1)
+    recorder.step()
+    assert storage.rows == {1: a_start(1), 2: an_end(2)}
+    assert told == [StartsRecorded([1])]
+
+
+def test_a_heartbeat_that_had_to_wait_for_the_database_is_not_written(recorder, storage, clock):
+    """It would say that the loop is well now, of which nobody knows."""
+    storage.outage = OperationalError("away")
+    recorder.beat(clock.now)
+    recorder.step()
+    storage.outage = None
+    clock.now += HEARTBEAT_INTERVAL
+    storage.asked.clear()
+    recorder.step()
+    assert storage.asked == []
+    recorder.beat(clock.now)
+    recorder.step()
+    assert storage.asked == ["beat"]
+
+
+def test_executions_that_outgrow_the_memory_are_dropped_and_counted(storage, clock, told, caplog):
+    recorder = a_recorder(storage, clock, told, capacity=100_000)
+    recorder.step()
+    fail(recorder, storage, clock, OperationalError("away"))
+    caplog.clear()
+    for number in range(1, 1001):
+        recorder.put([an_end(number)])
+    assert caplog.messages == [
+        "the memory for the history is full: the oldest executions are dropped"
+    ]
+    recover(recorder, storage, clock)
+    dropped = storage.dropped_executions
+    assert 0 < dropped < 1000
+    assert sorted(storage.rows) == [0, *range(dropped + 1, 1001)]
+    assert f"after 2 failures; {dropped} executions were dropped" in caplog.text
+
+
+# When the database refuses the data.
+
+
+def test_a_row_that_has_gone_has_the_runner_registered_anew(recorder, storage):
+    storage.refuse = lambda record: None if "register" in storage.asked else IntegrityError("gone")
+    recorder.put([a_start(1)])
+    recorder.step()
+    recorder.step()
+    assert storage.asked == ["write", "reset", "register", "write"]
+    assert list(storage.rows) == [1]
+
+
+def test_what_is_refused_is_written_in_ascii_and_the_rest_of_its_batch_as_it_is(
+    recorder, storage, clock, told, caplog
+):
+    storage.refuse = lambda record: None if record.error.isascii() else DataError("encoding")
+    recorder.put([an_end(1, error="a"), an_end(2, error="ü"), a_start(3)])
+    recorder.step()
+    recorder.step()
+    try_again(recorder, clock)
+    assert {number: row.error for number, row in storage.rows.items()} == {
+        1: "a",
+        2: "\\xfc",
+        3: "",
+    }
+    assert told[-1] == StartsRecorded([3])
+    assert not unsaved(caplog)
+
+
+def test_what_is_refused_even_in_ascii_is_logged_and_does_not_hold_up_the_rest(
+    recorder, storage, clock, caplog
+):
+    storage.refuse = lambda record: DataError("no") if record.number == 2 else None
+    recorder.put([an_end(1), an_end(2, error="ü", traceback="t\n"), an_end(3)])
+    for _ in range(3):
+        try_again(recorder, clock)
+    assert sorted(storage.rows) == [1, 3]
+    assert list(unsaved(caplog)) == [2]
+    assert unsaved(caplog)[2]["error"] == "ü"
+    assert unsaved(caplog)[2]["traceback"] == "t\n"
+    recorder.put([an_end(4), an_end(5)])
+    storage.asked.clear()
+    recorder.step()
+    assert storage.asked == ["write"]
+
+
+@pytest.mark.parametrize("in_ascii", [False, True])
+def test_an_outage_while_records_are_written_one_by_one_loses_none(
+    recorder, storage, clock, caplog, in_ascii
+):
+    bad_data, outage = DataError("encoding"), OperationalError("away")
+
+    def refuse(record):
+        if record.number == 1 and not record.error.isascii():
+            return bad_data
+        return outage if record.number == (1 if in_ascii else 2) else None
+
+    storage.refuse = refuse
+    recorder.put([an_end(1, error="ü"), an_end(2)])
+    for _ in range(5):
+        try_again(recorder, clock)
+    assert 2 not in storage.rows
+    storage.refuse = lambda record: None
+    recover(recorder, storage, clock)
+    assert sorted(storage.rows) == [1, 2]
+    assert not unsaved(caplog)
+
+
+# The beginning and the end.
+
+
+def test_a_database_without_tables_is_told_and_ends_the_recorder(storage, clock, told):
+    storage.outage = NotMigrated("run 'manage.py migrate'")
+    recorder = a_recorder(storage, clock, told)
+    recorder._run()
+    assert told == [HistoryRefused("run 'manage.py migrate'"), HistoryClosed()]
+
+
+def test_tables_that_vanish_later_are_an_outage(recorder, storage, clock, told):
+    storage.is_registered = False
+    fail(recorder, storage, clock, NotMigrated("run 'manage.py migrate'"))
+    assert told == [HistoryAway()]
+    recover(recorder, storage, clock)
+    assert list(storage.rows) == [0]
+
+
+def test_all_is_written_before_the_runner_is_said_to_have_stopped(recorder, storage, told):
+    recorder.put([an_end(number) for number in range(1200)])
+    recorder.stop(FAREWELL)
+    recorder._run()
+    assert len(storage.rows) == 1200
+    assert storage.asked == ["write", "write", "write", "stop"]
+    assert storage.stopped == FAREWELL
+    assert told[-1] == HistoryClosed()
+
+
+def test_the_last_writes_do_not_wait_for_the_time_of_the_next_try(recorder, storage, clock):
+    fail(recorder, storage, clock, OperationalError("away"), times=10)
+    storage.outage = None
+    recorder.stop(FAREWELL)
+    recorder._run()
+    assert list(storage.rows) == [0]
+    assert storage.stopped == FAREWELL
+
+
+def test_the_last_writes_are_tried_again(recorder, storage, clock):
+    storage.outage = OperationalError("away")
+    recorder.put([an_end(1)])
+    recorder.stop(FAREWELL)
+    recorder.step()
+    for _ in range(3):
+        try_again(recorder, clock)
+    recover(recorder, storage, clock)
+    assert list(storage.rows) == [1]
+    assert storage.stopped == FAREWELL
+
+
+def test_the_last_writes_are_not_tried_again_after_an_error_in_the_program(
+    recorder, storage, told, caplog
+):
+    recorder.put([an_end(1)])
+    storage.outage = ZeroDivisionError("in the program")
+    recorder.stop(FAREWELL)
+    recorder._run()
+    assert told[-1] == HistoryClosed()
+    recorder.give_up()
+    assert list(unsaved(caplog)) == [1]
+
+
+def test_pruning_ends_when_the_runner_stops(recorder, storage):
+    recorder.prune()
+    recorder.step()
+    recorder.stop(FAREWELL)
+    recorder._run()
+    assert storage.asked == ["prune", "stop"]
+
+
+def test_what_could_not_be_saved_is_logged_in_full_one_line_each(recorder, storage, clock, caplog):
+    fail(recorder, storage, clock, OperationalError("away"))
+    failed = an_end(1, outcome=JobExecution.FAILED, error="E: ü", traceback="line\nline\n")
+    recorder.put([failed, an_end(2)])
+    caplog.clear()
+    recorder.give_up()
+    assert unsaved(caplog) == {
+        0: json.loads(a_start(0).as_json()),
+        1: json.loads(failed.as_json()),
+        2: json.loads(an_end(2).as_json()),
+    }
+    assert not any("\n" in message for message in caplog.messages)
+
+
+def test_a_recorder_that_gives_up_closes(recorder, storage, clock, told):
+    fail(recorder, storage, clock, OperationalError("away"))
+    recorder.give_up()
+    recorder._run()
+    assert told[-1] == HistoryClosed()
+    assert not storage.rows
+
+
+def test_an_error_that_ends_the_thread_is_told(recorder, storage, told):
+    error = storage.outage = SystemExit("from a database driver")
+    recorder.put([a_start()])
+    recorder._run()
+    assert told == [ThreadDied("the recorder of the history", error), HistoryClosed()]
+
+
+def test_a_recorder_whose_connection_cannot_be_closed_is_closed_all_the_same(
+    recorder, told, monkeypatch
+):
+    error = RuntimeError("cannot close")
+    monkeypatch.setattr(connections, "close_all", mock.Mock(side_effect=error))
+    recorder.give_up()
+    with pytest.raises(RuntimeError):
+        recorder._run()
+    assert told == [HistoryClosed()]
+
+
+def test_its_thread_works_until_the_farewell(storage):
+    told = []
+    closed = threading.Event()
+
+    def tell(message):
+        told.append(message)
+        if message == HistoryClosed():
+            closed.set()
+
+    recorder = Recorder(storage, HEARTBEAT_INTERVAL)
+    recorder.start(tell)
+    recorder.put([a_start(1)])
+    recorder.put([an_end(2)])
+    recorder.stop(FAREWELL)
+    assert closed.wait(20)
+    assert sorted(storage.rows) == [1, 2]
+    assert storage.stopped == FAREWELL
+
+
+def test_no_history_keeps_nothing_and_closes_when_asked():
+    told = []
+    history = NoHistory()
+    history.start(told.append)
+    history.put([a_start()])
+    history.beat(0.0)
+    history.prune()
+    assert history.forget(1)
+    assert not told
+    history.stop(FAREWELL)
+    history.give_up()
+    assert told == [HistoryClosed()]

@@ -1,0 +1,391 @@
+"""Storage: the statements that the recorder sends, on a real database."""
+
+import contextlib
+import datetime as dt
+import os
+
+import pytest
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connections
+from django.db.migrations.recorder import MigrationRecorder
+
+from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.storage import NotMigrated, Storage, is_about_data
+from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+UTC = dt.timezone.utc
+BEGAN = dt.datetime(2026, 1, 2, 3, 4, 5, 678901, tzinfo=UTC)
+ENDED = BEGAN + dt.timedelta(seconds=2.5)
+
+
+@pytest.fixture
+def storage():
+    storage = Storage(an_identity(), [a_job()])
+    storage.register()
+    return storage
+
+
+@pytest.fixture
+def unreachable(transactional_db):
+    """The database does not answer."""
+    connections["default"].close()
+    settings = connections["default"].settings_dict
+    before = {**settings}
+    nowhere = os.path.join(os.sep, "nonexistent", "db") if not settings["PORT"] else "db"
+    settings.update(NAME=nowhere, PORT=settings["PORT"] and "1")
+    yield
+    settings.update(before)
+
+
+@contextlib.contextmanager
+def statements():
+    """Collect the statements with their values."""
+    sent = []
+
+    def collect(execute, sql, params, many, context):
+        sent.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connections["default"].execute_wrapper(collect):
+        yield sent
+
+
+# Registering.
+
+
+def test_registering_puts_the_runner_and_its_jobs_on_record():
+    Storage(an_identity(), [a_job(interval=60, variance=15, timeout=5)]).register()
+    runner = JobRunner.objects.get()
+    assert (runner.hostname, runner.pid, runner.started_at) == ("example.org", 4711, BEGAN)
+    assert (runner.stopped_at, runner.stop_reason, runner.dropped_executions) == (None, "", 0)
+    job = runner.jobs.get()
+    assert (job.name, job.interval, job.variance, job.timeout) == (
+        NAME,
+        dt.timedelta(seconds=60),
+        dt.timedelta(seconds=15),
+        dt.timedelta(seconds=5),
+    )
+
+
+def test_registering_writes_the_first_heartbeat():
+    Storage(an_identity(), []).register()
+    assert JobRunner.objects.alive().count() == 1
+
+
+def test_registering_again_after_a_lost_answer_finds_what_is_there():
+    identity = an_identity()
+    for _ in range(2):
+        storage = Storage(identity, [a_job()])
+        assert not storage.is_registered
+        storage.register()
+        assert storage.is_registered
+    assert JobRunner.objects.get().jobs.count() == Job.objects.count() == 1
+
+
+def test_runners_share_the_rows_of_their_jobs():
+    for names in (["shop.jobs.a", "shop.jobs.b"], ["shop.jobs.b", "shop.jobs.c"]):
+        Storage(an_identity(), [a_job(name) for name in names]).register()
+    assert sorted(Job.objects.values_list("name", flat=True)) == [
+        "shop.jobs.a",
+        "shop.jobs.b",
+        "shop.jobs.c",
+    ]
+    assert [runner.jobs.count() for runner in JobRunner.objects.all()] == [2, 2]
+
+
+def test_a_schedule_that_has_changed_is_written_and_others_are_left_alone():
+    Job.objects.create(name="shop.jobs.other")
+    Storage(an_identity(), [a_job(interval=60)]).register()
+    Storage(an_identity(), [a_job(interval=30, variance=5, timeout=9)]).register()
+    job = Job.objects.get(name=NAME)
+    assert [each.total_seconds() for each in (job.interval, job.variance, job.timeout)] == [
+        30,
+        5,
+        9,
+    ]
+    with statements() as sent:
+        Storage(an_identity(), [a_job(interval=30, variance=5, timeout=9)]).register()
+    assert not [sql for sql, _ in sent if sql.startswith("UPDATE")]
+
+
+def test_a_job_known_in_another_case_gets_a_row(storage):
+    """MariaDB takes both names for one; the others keep two rows."""
+    renamed = Storage(an_identity(), [a_job("shop.jobs.Work")])
+    renamed.register()
+    renamed.write([a_start(job="shop.jobs.Work")])
+    assert JobExecution.objects.get().job.name.lower() == NAME
+
+
+def test_a_thousand_jobs_are_registered_in_few_queries():
+    jobs = [a_job(f"shop.jobs.work_{number}") for number in range(1000)]
+    with statements() as sent:
+        Storage(an_identity(), jobs).register()
+    assert len(sent) < 30
+    assert JobRunner.objects.get().jobs.count() == 1000
+
+
+def test_a_host_name_that_is_too_long_is_cut():
+    Storage(an_identity(hostname="h" * 300), []).register()
+    assert JobRunner.objects.get().hostname == "h" * 255
+
+
+def test_tables_that_are_missing_are_told_with_what_to_do(monkeypatch):
+    monkeypatch.setattr(Job._meta, "db_table", "no_such_table")
+    monkeypatch.setattr(MigrationRecorder, "applied_migrations", lambda self: {})
+    storage = Storage(an_identity(), [a_job()])
+    with pytest.raises(NotMigrated, match="'default': run 'manage.py migrate'"):
+        storage.register()
+    assert not storage.is_registered
+
+
+def test_an_error_in_a_migrated_database_is_told_as_it_is(monkeypatch):
+    monkeypatch.setattr(Job._meta, "db_table", "no_such_table")
+    with pytest.raises(DatabaseError, match="no_such_table"):
+        Storage(an_identity(), [a_job()]).register()
+
+
+def test_a_database_that_does_not_answer_is_not_taken_for_one_without_tables(unreachable):
+    storage = Storage(an_identity(), [a_job()])
+    with pytest.raises(OperationalError):
+        storage.register()
+    assert not storage.is_registered
+
+
+def test_the_history_is_written_where_the_router_says(settings):
+    settings.DATABASE_ROUTERS = [RouterTo("history")]
+    assert Storage(an_identity(), []).using == "history"
+
+
+class RouterTo:
+    def __init__(self, alias):
+        self.db_for_write = lambda model, **hints: alias
+
+
+# Writing executions.
+
+
+def test_a_start_is_a_running_execution(storage):
+    storage.write([a_start(7)])
+    execution = JobExecution.objects.get()
+    assert execution.job.name == NAME
+    assert execution.runner == JobRunner.objects.get()
+    assert execution.number == 7
+    assert execution.started_at == BEGAN
+    assert execution.outcome == JobExecution.RUNNING
+    assert (execution.finished_at, execution.duration, execution.lateness) == (None, None, None)
+    assert (execution.error, execution.traceback) == ("", "")
+
+
+@pytest.mark.parametrize("with_start", [True, False], ids=["after its start", "alone"])
+def test_an_end_says_how_and_when(storage, with_start):
+    if with_start:
+        storage.write([a_start()])
+    storage.write([an_end(outcome=JobExecution.FAILED, error="E: \U0001f40d", traceback="über\n")])
+    execution = JobExecution.objects.get()
+    assert (execution.started_at, execution.finished_at) == (BEGAN, ENDED)
+    assert execution.duration == dt.timedelta(seconds=2.5)
+    assert execution.lateness == dt.timedelta(seconds=0.125)
+    assert execution.outcome == JobExecution.FAILED
+    assert (execution.error, execution.traceback) == ("E: \U0001f40d", "über\n")
+
+
+def test_an_end_corrects_what_its_start_said(storage):
+    storage.write([a_start(started_at=MOMENT - 1)])
+    storage.write([an_end()])
+    assert JobExecution.objects.get().started_at == BEGAN
+
+
+def test_a_start_does_not_overwrite_an_end(storage):
+    storage.write([an_end()])
+    storage.write([a_start(started_at=MOMENT - 1)])
+    execution = JobExecution.objects.get()
+    assert (execution.outcome, execution.started_at) == (JobExecution.SUCCEEDED, BEGAN)
+    assert execution.finished_at == ENDED
+
+
+def test_writing_again_after_a_lost_answer_changes_nothing(storage):
+    batch = [a_start(1), an_end(2), an_end(3, traceback="t")]
+    storage.write(batch)
+    before = list(JobExecution.objects.order_by("number").values())
+    storage.write(batch)
+    assert list(JobExecution.objects.order_by("number").values()) == before
+
+
+def test_runners_count_their_executions_each_for_itself(storage):
+    other = Storage(an_identity(), [a_job()])
+    other.register()
+    for each in (storage, other):
+        each.write([an_end(1), an_end(2)])
+    assert [runner.executions.count() for runner in JobRunner.objects.all()] == [2, 2]
+
+
+def test_a_lone_execution_is_written_in_one_round_trip(storage):
+    with statements() as sent:
+        storage.write([a_start()])
+    assert len(sent) == 1
+
+
+def test_a_burst_is_written_in_few_statements(storage):
+    with statements() as sent:
+        storage.write([an_end(number) for number in range(1000)])
+    assert JobExecution.objects.count() == 1000
+    assert len(sent) < 20
+
+
+def test_a_batch_is_written_as_a_whole_or_not_at_all(storage):
+    too_large = 2**63
+    batch = [*(an_end(number) for number in range(1, 601)), an_end(too_large)]
+    with pytest.raises((DataError, OverflowError)):
+        storage.write(batch)
+    assert not JobExecution.objects.exists()
+
+
+def test_long_texts_are_spread_over_statements_of_bounded_size(storage):
+    texts = {number: f"{number} " + "\U0001f40d" * 65_000 for number in range(20)}
+    with statements() as sent:
+        storage.write([an_end(number, traceback=text) for number, text in texts.items()])
+    sizes = [sum(len(str(value)) for value in params or ()) for _, params in sent]
+    assert max(sizes) < 270_000  # which are 1 MB in UTF-8
+    assert dict(JobExecution.objects.values_list("number", "traceback")) == texts
+
+
+def test_a_site_with_debug_does_not_keep_the_statements_in_memory(storage, settings):
+    settings.DEBUG = True
+    storage.write([a_start()])
+    assert not connections["default"].queries
+
+
+def test_moments_are_right_without_time_zone_support(settings):
+    settings.USE_TZ = False
+    settings.TIME_ZONE = "America/New_York"
+    storage = Storage(an_identity(), [a_job()])
+    storage.register()
+    storage.write([an_end()])
+    execution = JobExecution.objects.get()
+    local = dt.datetime(2026, 1, 1, 22, 4, 5, 678901)
+    assert execution.started_at == execution.runner.started_at == local
+    assert execution.finished_at == local + dt.timedelta(seconds=2.5)
+    assert JobRunner.objects.alive().exists()
+    assert JobRunner.objects.get().last_heartbeat_at > local
+
+
+# When rows have gone.
+
+
+@pytest.mark.parametrize("model", [JobRunner, Job])
+def test_a_write_without_its_runner_or_job_succeeds_when_they_are_registered_anew(storage, model):
+    storage.write([an_end(1)])
+    model.objects.all().delete()
+    with pytest.raises(IntegrityError) as caught:
+        storage.write([an_end(2)])
+    assert is_about_data(caught.value)
+    storage.reset()
+    storage.forget_registration()
+    assert not storage.is_registered
+    storage.register()
+    storage.write([an_end(2)])
+    execution = JobExecution.objects.get()
+    assert (execution.number, execution.job.name) == (2, NAME)
+    assert list(execution.runner.jobs.all()) == [execution.job]
+
+
+def test_an_execution_whose_row_has_gone_is_written_anew_by_its_end(storage):
+    storage.write([a_start()])
+    JobExecution.objects.all().delete()
+    storage.write([an_end()])
+    assert JobExecution.objects.get().outcome == JobExecution.SUCCEEDED
+
+
+def test_a_heartbeat_writes_a_runner_anew_whose_row_has_gone(storage):
+    key = JobRunner.objects.get().key
+    JobRunner.objects.all().delete()
+    storage.beat(dropped_executions=0)
+    runner = JobRunner.objects.get()
+    assert (runner.key, runner.jobs.get().name) == (key, NAME)
+    storage.write([an_end()])
+    assert runner.executions.count() == 1
+
+
+def test_a_stop_writes_a_runner_anew_whose_row_has_gone(storage):
+    JobRunner.objects.all().delete()
+    storage.stop(JobRunner.SIGNAL, "SIGTERM", MOMENT, dropped_executions=0)
+    assert JobRunner.objects.get().stopped_at == BEGAN
+
+
+# The runner's life.
+
+
+def test_a_heartbeat_advances_by_the_clock_of_the_database(storage):
+    JobRunner.objects.update(last_heartbeat_at=BEGAN)
+    assert JobRunner.objects.lost().count() == 1
+    storage.beat(dropped_executions=3)
+    assert JobRunner.objects.alive().get().dropped_executions == 3
+
+
+def test_a_stop_says_when_and_why(storage):
+    storage.stop(JobRunner.SIGNAL, "d" * 300, MOMENT, dropped_executions=2)
+    runner = JobRunner.objects.get()
+    assert (runner.stopped_at, runner.stop_reason) == (BEGAN, JobRunner.SIGNAL)
+    assert (runner.stop_detail, runner.dropped_executions) == ("d" * 255, 2)
+    assert not JobRunner.objects.alive().exists()
+    assert not JobRunner.objects.lost().exists()
+
+
+def test_only_the_own_runner_beats_and_stops(storage):
+    other = Storage(an_identity(), [])
+    other.register()
+    JobRunner.objects.update(last_heartbeat_at=BEGAN)
+    other.beat(dropped_executions=0)
+    other.stop(JobRunner.SIGNAL, "SIGTERM", MOMENT, dropped_executions=0)
+    assert JobRunner.objects.lost().count() == 1
+
+
+# When the connection fails.
+
+
+def test_after_a_reset_a_broken_connection_is_replaced(storage):
+    connections["default"].connection.close()
+    with pytest.raises(Exception, match="(?i)closed|gone away|''"):
+        storage.write([a_start()])
+    storage.reset()
+    storage.write([a_start()])
+    assert JobExecution.objects.count() == 1
+
+
+def test_a_reset_inside_a_transaction_begins_with_a_clean_connection(storage):
+    connections["default"].set_autocommit(False)
+    connections["default"].in_atomic_block = True
+    storage.reset()
+    storage.write([a_start()])
+    assert JobExecution.objects.count() == 1
+
+
+def test_a_reset_goes_on_when_closing_fails(storage, monkeypatch):
+    connection = connections["default"]
+
+    def fail():
+        raise OSError("it is broken")
+
+    monkeypatch.setattr(connection, "close", fail)
+    storage.reset()
+    assert connections["default"] is not connection
+    monkeypatch.undo()
+    connection.close()
+
+
+def test_errors_caused_by_the_data_are_told_from_outages():
+    about_data = [
+        DataError("too long"),
+        IntegrityError("no such runner"),
+        ValueError("a string literal cannot contain NUL"),
+        TypeError("cannot adapt"),
+        OperationalError(1366, "Incorrect string value"),
+    ]
+    outages = [
+        OperationalError(2006, "server has gone away"),
+        OperationalError(),
+        DatabaseError("?"),
+        KeyError("?"),
+    ]
+    assert [error for error in about_data + outages if is_about_data(error)] == about_data

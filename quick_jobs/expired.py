@@ -1,0 +1,253 @@
+"""The history that has outlived its time, found batch by batch.
+
+Three searches, each of which is asked again and again for its next batch with
+``find``, and told with ``advance`` that this batch is done with. A search for
+a batch reads a bounded piece of an index, and never the same piece twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+
+from django.db import connections
+from django.db.models import Exists, Max, OuterRef, QuerySet
+
+from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner, JobRunnerQuerySet
+
+# The next moment that a database can tell from one.
+_TICK = dt.timedelta(microseconds=1)
+
+# Values that a statement takes on every database, with room for the few others in it.
+_MOST_VALUES = 900
+
+# Runners looked at together. Each may have had millions of executions.
+_RUNNERS = 10
+
+Rows = List["QuerySet[Any]"]
+
+
+class Rules(NamedTuple):
+    """What goes: executions that started longer ago than ``older_than``.
+
+    The ``keep_last`` newest of each job stay in any case. If there are
+    ``outcomes``, others stay; unless ``jobs`` (primary keys) is None, those of
+    others stay.
+    """
+
+    older_than: dt.timedelta
+    keep_last: int = 0
+    outcomes: Sequence[str] = ()
+    jobs: Optional[Sequence[int]] = None
+
+
+class NewestOfEachJob:
+    """The ``count`` newest executions of each job."""
+
+    def __init__(self, using: str, count: int) -> None:
+        self._executions = JobExecution.objects.using(using)
+        self._count = count
+        self._oldest: Dict[int, Optional[Tuple[dt.datetime, int]]] = {}
+
+    def among(self, executions: JobExecutionQuerySet) -> List[int]:
+        """Return the primary keys of those in ``executions`` that are among the newest."""
+        latest = executions.values_list("job_id").annotate(Max("started_at"))
+        if not any(self._reaches(job, started_at) for job, started_at in latest):
+            return []
+        rows = executions.values_list("job_id", "started_at", "pk")
+        return [pk for job, started_at, pk in rows if self._reaches(job, started_at, pk)]
+
+    def _reaches(self, job: int, started_at: dt.datetime, pk: Optional[int] = None) -> bool:
+        if job not in self._oldest:
+            newest = self._executions.filter(job_id=job).order_by("-started_at", "-pk")
+            self._oldest[job] = _nth(newest.values_list("started_at", "pk"), self._count - 1)
+        oldest = self._oldest[job]
+        if oldest is None:  # there are not so many
+            return True
+        return started_at >= oldest[0] if pk is None else (started_at, pk) >= oldest
+
+
+class OldExecutions:
+    """Executions that started before ``cutoff``, oldest first.
+
+    ``only`` is a condition that goes before ``started_at`` in an index.
+    """
+
+    def __init__(
+        self,
+        using: str,
+        rules: Rules,
+        cutoff: dt.datetime,
+        only: Dict[str, Any],
+        newest: NewestOfEachJob,
+    ) -> None:
+        self.is_finished = False
+        self.reached: Optional[dt.datetime] = None
+        self._using = using
+        self._rules = rules
+        self._newest = newest
+        self._old = JobExecution.objects.using(using).filter(started_at__lt=cutoff, **only)
+        # Those that started in the moment reached are done with up to this primary key.
+        self._after: Optional[int] = None
+        self._next: Tuple[Optional[dt.datetime], Optional[int]] = (None, None)
+
+    def find(self, size: int) -> Rows:
+        """Return what goes of the next ``size`` executions."""
+        if self.reached is None:
+            self.reached = _nth(self._by_start(self._old), 0)
+        if self.reached is None:
+            self._next = (None, None)
+            return []
+        if self._rules.keep_last:
+            size = min(size, _most_values(self._using))
+        return [self._without_those_that_stay(self._window(self.reached, size))]
+
+    def advance(self) -> None:
+        """Go on behind what was found."""
+        self.reached, self._after = self._next
+        self.is_finished = self.reached is None
+
+    def _window(self, start: dt.datetime, size: int) -> JobExecutionQuerySet:
+        """Return the next ``size`` executions; fewer, but one, if more started in one moment."""
+        if self._after is not None:
+            return self._of_one_moment(start, self._after, size)
+        rest = self._old.filter(started_at__gte=start)
+        end = _nth(self._by_start(rest), size)
+        if end == start:
+            return self._of_one_moment(start, 0, size)
+        self._next = (end, None)
+        return rest if end is None else rest.filter(started_at__lt=end)
+
+    def _of_one_moment(self, moment: dt.datetime, after: int, size: int) -> JobExecutionQuerySet:
+        same = self._old.filter(started_at=moment, pk__gt=after)
+        last = _nth(same.order_by("pk").values_list("pk", flat=True), size - 1)
+        if last is None:
+            self._next = (moment + _TICK, None)
+            return same
+        self._next = (moment, last)
+        return same.filter(pk__lte=last)
+
+    def _by_start(self, executions: JobExecutionQuerySet) -> QuerySet[Any]:
+        return executions.order_by("started_at").values_list("started_at", flat=True)
+
+    def _without_those_that_stay(self, executions: JobExecutionQuerySet) -> JobExecutionQuerySet:
+        if self._rules.outcomes:
+            executions = executions.filter(outcome__in=self._rules.outcomes)
+        if self._rules.keep_last:
+            executions = executions.exclude(pk__in=self._newest.among(executions))
+        alive = JobRunner.objects.using(self._using).alive().values_list("pk", flat=True)
+        return executions.exclude(outcome=JobExecution.RUNNING, runner_id__in=list(alive))
+
+
+class _ByPrimaryKey:
+    """A search that goes through a table by primary key."""
+
+    def __init__(self) -> None:
+        self.is_finished = False
+        self._after = 0
+        self._next: Optional[int] = 0
+
+    def advance(self) -> None:
+        """Go on behind what was found."""
+        self.is_finished = self._next is None
+        self._after = self._next or self._after
+
+    def _page(self, rows: QuerySet[Any], fields: Sequence[str], size: int) -> List[Any]:
+        """Return the next ``size`` of ``rows``, with their primary key and ``fields``."""
+        rows = rows.filter(pk__gt=self._after).order_by("pk")
+        found = list(rows.values_list("pk", *fields)[:size])
+        self._next = found[-1][0] if len(found) == size else None
+        return found
+
+
+class GoneRunners(_ByPrimaryKey):
+    """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions."""
+
+    def __init__(self, using: str, cutoff: dt.datetime) -> None:
+        super().__init__()
+        self._using = using
+        self._cutoff = cutoff
+
+    def find(self, size: int) -> Rows:
+        """Return some among the next of them, after their links to jobs, of which ``size``."""
+        page = self._page(self._gone(), [], _RUNNERS)
+        unused = _without_executions("runner_id", [pk for (pk,) in page], self._cutoff, self._using)
+        links = _links(self._using).filter(jobrunner_id__in=unused)
+        size = min(size, _most_values(self._using))
+        some_links = list(links.values_list("pk", flat=True)[:size])
+        rows: Rows = [links.filter(pk__in=some_links)]
+        if len(some_links) == size:  # a runner may have thousands of jobs
+            self._next = self._after
+        else:
+            rows.append(self._gone().filter(pk__in=unused))
+        return rows
+
+    def _gone(self) -> JobRunnerQuerySet:
+        runners = JobRunner.objects.using(self._using)
+        stopped = runners.stopped().filter(stopped_at__lt=self._cutoff)
+        return stopped | runners.lost().filter(last_heartbeat_at__lt=self._cutoff)
+
+
+class ForgottenJobs(_ByPrimaryKey):
+    """Jobs without executions that no runner has, and that are not in the code either.
+
+    Unless ``jobs`` (primary keys) is None, only those.
+    """
+
+    def __init__(
+        self,
+        using: str,
+        cutoff: dt.datetime,
+        jobs: Optional[Sequence[int]],
+        is_in_code: Callable[[str], object],
+    ) -> None:
+        super().__init__()
+        self._using = using
+        self._cutoff = cutoff
+        self._only = jobs
+        self._is_in_code = is_in_code
+
+    def find(self, size: int) -> Rows:
+        """Return those among the next ``size`` jobs."""
+        jobs = Job.objects.using(self._using)
+        has_runners = Exists(_links(self._using).filter(job_id=OuterRef("pk")))
+        page = self._page(
+            jobs.annotate(has_runners=has_runners), ["name", "has_runners"], min(size, _MOST_VALUES)
+        )
+        unknown = [
+            pk
+            for pk, name, has_runners in page
+            if not (has_runners or self._is_in_code(name))
+            and (self._only is None or pk in self._only)
+        ]
+        forgotten = _without_executions("job_id", unknown, self._cutoff, self._using)
+        return [jobs.filter(pk__in=forgotten)]
+
+
+Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
+
+
+def _without_executions(
+    field: str, owners: List[int], cutoff: dt.datetime, using: str
+) -> List[int]:
+    """Return those of ``owners``, primary keys, that no execution's ``field`` refers to."""
+    executions = JobExecution.objects.using(using)
+    # PostgreSQL looks at what has been deleted, too, until that is vacuumed away: it is asked
+    # first for what there is after the cutoff, where nothing has been deleted.
+    for rows in (executions.filter(started_at__gte=cutoff), executions):
+        owners = [pk for pk in owners if not rows.filter(**{field: pk}).exists()]
+    return owners
+
+
+def _links(using: str) -> QuerySet[Any]:
+    return JobRunner.jobs.through._default_manager.using(using).all()
+
+
+def _most_values(using: str) -> int:
+    """Return how many values a statement takes, less room for the few others in it."""
+    return (connections[using].features.max_query_params or 10_000) - 99
+
+
+def _nth(rows: QuerySet[Any], index: int) -> Any:
+    """Return the row at ``index``, from 0, or None."""
+    return next(iter(rows[index : index + 1]), None)

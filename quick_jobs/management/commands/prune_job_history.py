@@ -1,0 +1,263 @@
+"""``manage.py prune_job_history``: deletes old history, in batches that nobody has to wait for."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import sys
+import time
+from typing import Any, Iterable, List, Optional, Sequence, Union
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
+from django.db import Error, connections, router
+
+from quick_jobs.clocks import SUPPORTED_VENDORS
+from quick_jobs.conf import conf
+from quick_jobs.discovery import JobsError, all_jobs
+from quick_jobs.durations import Duration, parse_duration, to_timedelta
+from quick_jobs.expired import Rules
+from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.registration import registered_as
+from quick_jobs.retention import BATCH_SIZE, Pruning
+from quick_jobs.tracebacks import error_line
+
+# What a shell reports of a process that Ctrl-C has ended.
+_INTERRUPTED = 130
+
+# Seconds before another try when others have locked what is to be deleted.
+_PATIENCE = 0.2
+
+# Seconds between two lines of progress: as often as people can read it.
+_PROGRESS_INTERVAL = 0.5
+
+_OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
+
+
+class Command(BaseCommand):
+    help = (
+        "Delete old executions, then the runners that are gone and the jobs that no longer exist, "
+        "if they have no executions left. Running executions of live runners stay."
+    )
+
+    # A mistake in some app is no reason to keep old history.
+    requires_system_checks: List[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument(
+            "--older-than",
+            metavar="AGE",
+            help="Delete what started longer ago, such as 30d, 36h, 45m, 90s or 1d12h "
+            "(default: the setting QUICK_JOBS_HISTORY_RETENTION).",
+        )
+        parser.add_argument(
+            "--keep-last",
+            metavar="N",
+            default=0,
+            help="Keep the N newest executions of each job, whatever their age and outcome.",
+        )
+        parser.add_argument(
+            "--outcome",
+            dest="outcomes",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help=f"Delete only executions with this outcome: {', '.join(_OUTCOMES)}. Repeatable.",
+        )
+        parser.add_argument(
+            "--job",
+            dest="jobs",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="Delete only executions of this job, given by its dotted path. Repeatable.",
+        )
+        parser.add_argument(
+            "--batch-size",
+            metavar="N",
+            default=BATCH_SIZE,
+            help="Delete at most so many rows at once (default: %(default)s). A batch is made "
+            "smaller by itself if it takes longer than some 50 ms.",
+        )
+        parser.add_argument(
+            "--dry-run",
+            action="store_true",
+            help="Delete nothing; print how many executions of each job would be deleted.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        using = router.db_for_write(JobExecution)
+        vendor = connections[using].vendor
+        if vendor not in SUPPORTED_VENDORS:
+            raise CommandError(
+                f"There is no job history in the database {using!r}: it is {vendor}."
+            )
+        older_than = _older_than(options["older_than"])
+        keep_last = _whole_number("--keep-last", options["keep_last"], least=0)
+        batch_size = _whole_number("--batch-size", options["batch_size"], least=1)
+        outcomes = _known_outcomes(options["outcomes"])
+        are_jobs_known = self._import_jobs()
+        try:
+            pruning = Pruning(
+                using,
+                Rules(older_than, keep_last, outcomes, _primary_keys(options["jobs"], using)),
+                batch_size=batch_size,
+                dry_run=options["dry_run"],
+                is_in_code=registered_as if are_jobs_known else lambda name: True,
+            )
+            report = Report(pruning, self.stdout, options["dry_run"])
+            self._run(pruning, report)
+            report.finish(using)
+        except Error as error:
+            raise CommandError(_explain(error, using)) from error
+
+    def _import_jobs(self) -> bool:
+        """Import what the apps have of jobs; return whether that worked."""
+        try:
+            all_jobs()
+        except JobsError as error:
+            self.stderr.write(f"Jobs are kept, as it is not known which exist: {error}")
+            return False
+        return True
+
+    def _run(self, pruning: Pruning, report: Report) -> None:
+        try:
+            while not pruning.step():
+                report.progress()
+                if pruning.was_in_the_way:
+                    time.sleep(_PATIENCE)
+        except (KeyboardInterrupt, Error) as error:
+            report.clear()
+            self.stderr.write(f"Stopped early. {report.summary()}")
+            if isinstance(error, KeyboardInterrupt):
+                sys.exit(_INTERRUPTED)
+            raise
+
+
+class Report:
+    """Says what ``pruning`` does: on a terminal while it does, and at the end."""
+
+    def __init__(self, pruning: Pruning, out: OutputWrapper, dry_run: bool) -> None:
+        self._pruning = pruning
+        self._out = out
+        self._dry_run = dry_run
+        self._began = self._shown_at = time.monotonic()
+        self._width = 0
+
+    def progress(self) -> None:
+        """Show how far it is, if people are there to see it and some time has passed."""
+        now = time.monotonic()
+        if now - self._shown_at < _PROGRESS_INTERVAL or not self._out.isatty():
+            return
+        self._shown_at = now
+        rows = sum(self._pruning.counted.values()) + sum(self._pruning.deleted.values())
+        line = f"{rows:,} rows {'counted' if self._dry_run else 'deleted'}"
+        line += f", {rows / (now - self._began):,.0f}/s"
+        if self._pruning.reached:
+            line += f", at {self._pruning.reached:%Y-%m-%d %H:%M}"
+        self._out.write("\r" + line.ljust(self._width), ending="")
+        self._out.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Make room on the terminal for another line."""
+        if self._width:
+            self._out.write("\r" + " " * self._width + "\r", ending="")
+            self._width = 0
+
+    def finish(self, using: str) -> None:
+        """Print the counts of a dry run, and the summary."""
+        self.clear()
+        counted = self._pruning.counted
+        if counted:
+            names = Job.objects.using(using).order_by("name").values_list("name", "pk")
+            width = len(f"{max(counted.values()):,}")
+            for name, pk in names.iterator():
+                if pk in counted:
+                    self._out.write(f"{counted[pk]:{width},}  {name}")
+        self._out.write(self.summary())
+
+    def summary(self) -> str:
+        """Return in a line what has been done."""
+        deleted = self._pruning.deleted
+        counts = [
+            _quantity(sum(self._pruning.counted.values()), "execution"),
+            _quantity(deleted[JobExecution], "execution"),
+            _quantity(deleted[JobRunner], "runner"),
+            _quantity(deleted[Job], "job"),
+        ]
+        what = " and ".join(", ".join(filter(None, counts)).rsplit(", ", 1))
+        if self._dry_run:
+            return f"{what or 'Nothing'} would be deleted."
+        line = "Nothing to delete."
+        if what:
+            line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
+        if self._pruning.passed_over:
+            line += " Others have locked some of what is old; it stays until the next time."
+        return line
+
+
+def _older_than(value: Union[str, Duration, None]) -> dt.timedelta:
+    try:
+        if isinstance(value, str):
+            return parse_duration(value)
+        age = conf.history_retention if value is None else to_timedelta(value, "An age")
+    except (TypeError, ValueError) as error:
+        raise CommandError(f"--older-than: {error}.") from None
+    except ImproperlyConfigured as error:
+        raise CommandError(str(error)) from None
+    if age is None:
+        raise CommandError(
+            "How old is old? Give --older-than, such as --older-than 30d, "
+            "or set QUICK_JOBS_HISTORY_RETENTION."
+        )
+    return age
+
+
+def _whole_number(option: str, value: Any, least: int) -> int:
+    try:
+        number = int(value)
+    except (TypeError, ValueError, OverflowError):
+        number = least - 1
+    if number < least:
+        raise CommandError(f"{option} must be a whole number, {least} or more, not {value!r}.")
+    return number
+
+
+def _known_outcomes(names: Iterable[str]) -> List[str]:
+    outcomes = sorted(set(names))
+    for name in outcomes:
+        if name not in _OUTCOMES:
+            raise CommandError(
+                f"There is no outcome {name!r}: it is one of {', '.join(_OUTCOMES)}."
+            )
+    return outcomes
+
+
+def _primary_keys(names: Sequence[str], using: str) -> Optional[List[int]]:
+    """Return the primary keys of the jobs of these names, as far as the history has them."""
+    if not names:
+        return None
+    found: List[int] = []
+    for name in sorted(set(names)):
+        pk = Job.objects.using(using).filter(name=name).values_list("pk", flat=True).first()
+        if pk is not None:
+            found.append(pk)
+        elif not registered_as(name):
+            raise CommandError(f"There is no job {name!r}, neither in the history nor in the code.")
+    return found
+
+
+def _explain(error: Error, using: str) -> str:
+    connection = connections[using]
+    with contextlib.suppress(Error):
+        if JobExecution._meta.db_table not in connection.introspection.table_names():
+            return (
+                f"The tables of quick_jobs are not in the database {using!r}: "
+                "run 'manage.py migrate'."
+            )
+    return f"The database {using!r} fails: {error_line(error)}"
+
+
+def _quantity(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""

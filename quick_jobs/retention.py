@@ -1,0 +1,209 @@
+"""Deletes old history in small batches that nobody has to wait for."""
+
+from __future__ import annotations
+
+import datetime as dt
+import time
+from collections import Counter
+from typing import Any, Callable, Dict, List, Optional
+
+from django.db import DatabaseError, connections, transaction
+from django.db.models import Count
+
+from quick_jobs.clocks import as_stored, database_now
+from quick_jobs.conf import conf
+from quick_jobs.expired import (
+    ForgottenJobs,
+    GoneRunners,
+    NewestOfEachJob,
+    OldExecutions,
+    Rows,
+    Rules,
+    Search,
+)
+from quick_jobs.impatience import impatience, is_conflict
+from quick_jobs.models import JobExecution
+from quick_jobs.registration import registered_as
+
+#: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
+BATCH_SIZE = 50_000
+
+# Rows in the first batch, and in the smallest: below, a batch's fixed costs would eat up the time.
+_FEW = 100
+
+# Rows that may be in a batch without having seen nearly as many of them deleted in time.
+_UNTRIED = 1000
+
+# Seconds for a batch: long against its fixed costs, and short for those who wait for its locks ...
+_STEP_TIME = 0.05
+
+# ... and when a runner prunes, its jobs' starts wait too.
+_STEP_TIME_IN_RUNNER = 0.02
+
+# Seconds after which a runner gives up on a single statement, where the database can.
+_STATEMENT_TIMEOUT_IN_RUNNER = 1.0
+
+# PostgreSQL goes through all deleted executions of a runner to see that it has none left, until
+# they are vacuumed away. So many it goes through before anyone notices.
+_NOT_MANY = 50_000
+
+# Tries for a batch that others have locked. Mostly they are deleting it, too.
+_TRIES = 5
+
+# On SQLite only one can write, and who waits looks again every 25 ms. Seconds between batches.
+_PAUSE_FOR_OTHERS = 0.03
+
+
+class BatchSize:
+    """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it."""
+
+    def __init__(self, most: int, seconds: float) -> None:
+        self.rows = min(_FEW, most)
+        self._most = most
+        self._seconds = seconds
+
+    def learn(self, deleted: int, seconds: float) -> None:
+        """Take note of what was deleted of the last batch, and how long all of it took."""
+        change = min(max(self._seconds / max(seconds, 1e-6), 0.5), 2.0)
+        known = max(2 * deleted, _UNTRIED)
+        self.rows = min(max(int(self.rows * change), _FEW), known, self._most)
+
+
+class Pruning:
+    """Deletes what goes by ``rules``, one batch with every :meth:`step`.
+
+    A running execution of a live runner stays, and so does a live runner; the
+    database's clock judges that anew for each batch. With ``dry_run`` the
+    executions are counted by job instead. Nothing happens before the first step.
+    """
+
+    @classmethod
+    def by_retention(cls, using: str) -> Optional[Pruning]:
+        """Return the pruning that ``QUICK_JOBS_HISTORY_RETENTION`` asks for, or None.
+
+        It is for a runner: its steps are shorter, and after it has deleted
+        much, it leaves unused runners and jobs to the next pruning.
+        """
+        retention = conf.history_retention
+        return None if retention is None else cls(using, Rules(retention), in_runner=True)
+
+    def __init__(
+        self,
+        using: str,
+        rules: Rules,
+        batch_size: int = BATCH_SIZE,
+        dry_run: bool = False,
+        is_in_code: Callable[[str], object] = registered_as,
+        in_runner: bool = False,
+        clock: Callable[[], float] = time.perf_counter,
+    ) -> None:
+        #: How many rows, by model.
+        self.deleted: Counter[Any] = Counter()
+        #: How many executions, by their job's primary key.
+        self.counted: Counter[Any] = Counter()
+        #: Whether others have locked something for so long that it stays.
+        self.passed_over = False
+        self._using = using
+        self._rules = rules
+        self._dry_run = dry_run
+        self._is_in_code = is_in_code
+        self._in_runner = in_runner
+        self._clock = clock
+        self._size = BatchSize(batch_size, _STEP_TIME_IN_RUNNER if in_runner else _STEP_TIME)
+        self._searches: Optional[List[Search]] = None
+        self._conflicts = 0
+
+    @property
+    def was_in_the_way(self) -> bool:
+        """Whether others have locked what the last step found, and it will be tried again."""
+        return self._conflicts > 0
+
+    @property
+    def reached(self) -> Optional[dt.datetime]:
+        """The start of the executions that come next, while it is at executions."""
+        search = self._searches[0] if self._searches else None
+        return search.reached if isinstance(search, OldExecutions) else None
+
+    def step(self) -> bool:
+        """Delete one batch; return whether all is done.
+
+        What others have locked is tried again by the next steps, then passed over.
+        Other errors of the database are raised; the next step would go on.
+        """
+        if self._searches is None:
+            self._searches = self._plan()
+        if not self._searches:
+            return True
+        is_found = False
+        began = self._clock()
+        try:
+            with impatience(self._using, _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None):
+                rows = self._searches[0].find(self._size.rows)
+                is_found = True
+                counts = self._count(rows) if self._dry_run else self._delete(rows)
+        except DatabaseError as error:
+            if not is_conflict(error):
+                raise
+            return self._give_way(self._searches, is_found)
+        self._conflicts = 0
+        (self.counted if self._dry_run else self.deleted).update(counts)
+        self._size.learn(sum(counts.values()), self._clock() - began)
+        if connections[self._using].vendor == "sqlite" and counts and not self._dry_run:
+            time.sleep(_PAUSE_FOR_OTHERS)
+        return self._go_on(self._searches)
+
+    def _give_way(self, searches: List[Search], is_found: bool) -> bool:
+        """Try a smaller batch next time; after some tries, pass over it."""
+        self._size.learn(0, float("inf"))
+        self._conflicts += 1
+        if self._conflicts < _TRIES:
+            return False
+        self._conflicts = 0
+        self.passed_over = True
+        if is_found:
+            return self._go_on(searches)
+        searches.clear()
+        return True
+
+    def _go_on(self, searches: List[Search]) -> bool:
+        searches[0].advance()
+        if searches[0].is_finished:
+            del searches[0]
+            if self._in_runner and self.deleted[JobExecution] > _NOT_MANY:
+                searches.clear()
+        return not searches
+
+    def _plan(self) -> List[Search]:
+        """Return the searches, one after the other."""
+        rules, using = self._rules, self._using
+        cutoff = as_stored(database_now(using) - rules.older_than)
+        newest = NewestOfEachJob(using, rules.keep_last)
+        conditions: List[Dict[str, Any]] = [{}]
+        if rules.jobs is not None:
+            conditions = [{"job_id": job} for job in rules.jobs]
+        elif rules.outcomes:
+            conditions = [{"outcome": outcome} for outcome in rules.outcomes]
+        executions = [OldExecutions(using, rules, cutoff, only, newest) for only in conditions]
+        if self._dry_run:
+            return [*executions]
+
+        def unused() -> List[Search]:
+            jobs = ForgottenJobs(using, cutoff, rules.jobs, self._is_in_code)
+            return [GoneRunners(using, cutoff), jobs]
+
+        return [*(unused() if self._in_runner else []), *executions, *unused()]
+
+    def _delete(self, rows: Rows) -> Counter[Any]:
+        """Delete ``rows`` in one transaction; return how many of each model."""
+        counts: Counter[Any] = Counter()
+        with transaction.atomic(using=self._using, savepoint=False):
+            for queryset in rows:
+                counts[queryset.model] += queryset._raw_delete(self._using) or 0
+        return +counts
+
+    def _count(self, rows: Rows) -> Counter[Any]:
+        """Return how many executions of each job are in ``rows``."""
+        counts: Counter[Any] = Counter()
+        for queryset in rows:
+            counts.update(dict(queryset.values_list("job_id").annotate(Count("pk"))))
+        return counts

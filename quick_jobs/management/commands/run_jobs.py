@@ -1,0 +1,222 @@
+"""``manage.py run_jobs``: runs the jobs, until it is told to stop."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import math
+import os
+import random
+import socket
+import sys
+import time
+import traceback
+import uuid
+from typing import Any, List, NoReturn, Sequence, Union
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand, CommandParser
+from django.db import connections, router
+
+from quick_jobs.checks import check_sqlite_version
+from quick_jobs.clocks import SUPPORTED_VENDORS
+from quick_jobs.conf import conf
+from quick_jobs.console import log_to_console
+from quick_jobs.discovery import (
+    JobsError,
+    all_jobs,
+    check_runnable,
+    included_jobs,
+    jobs_without,
+)
+from quick_jobs.durations import in_words
+from quick_jobs.history import NoHistory, Recorder
+from quick_jobs.models import JobExecution
+from quick_jobs.process_exit import leave
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.runner import Limits, Runner
+from quick_jobs.stop_signals import stop_on_signals
+from quick_jobs.storage import RunnerIdentity, Storage
+
+logger = logging.getLogger("quick_jobs")
+
+_STOP_TIMEOUT = 5.0
+
+
+class Command(BaseCommand):
+    help = "Run the jobs of all installed apps, until told to stop."
+
+    # What matters here is checked below, for the jobs that are to run: another app's broken
+    # jobs.py does not stop them.
+    requires_system_checks: List[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        which = parser.add_mutually_exclusive_group()
+        which.add_argument(
+            "--include-job",
+            dest="include_jobs",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="Run only this job, given by its dotted path, from any module. Repeatable.",
+        )
+        which.add_argument(
+            "--exclude-job",
+            dest="exclude_jobs",
+            metavar="NAME",
+            action="append",
+            default=[],
+            help="Run all jobs but this one. Repeatable.",
+        )
+        parser.add_argument(
+            "--stop-after",
+            metavar="SECONDS",
+            type=_seconds,
+            help="Stop after so long. By default the runner goes on for ever.",
+        )
+        parser.add_argument(
+            "--stop-variance",
+            metavar="SECONDS",
+            type=_seconds,
+            default=0.0,
+            help="Add a random time of at most this to --stop-after.",
+        )
+        parser.add_argument(
+            "--stop-timeout",
+            metavar="SECONDS",
+            type=_seconds,
+            default=_STOP_TIMEOUT,
+            help="How long jobs may take to end when the runner stops (default: %(default)g).",
+        )
+        parser.add_argument(
+            "--trial-run",
+            action="store_true",
+            help="Check everything and log which jobs would run, but run none.",
+        )
+        parser.add_argument(
+            "--print-jobs", action="store_true", help="Print the jobs and their schedules."
+        )
+        parser.add_argument(
+            "--no-history",
+            action="store_true",
+            help="Keep no history, and touch no database.",
+        )
+
+    def run_from_argv(self, argv: List[str]) -> None:
+        """Run as a process of its own, which ends when the command does."""
+        self._patience = _STOP_TIMEOUT
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as exc:
+            leave(exc.code if isinstance(exc.code, int) else 1, self._patience)
+            raise
+        except Exception:
+            traceback.print_exc()
+            leave(1, self._patience)
+            sys.exit(1)
+        else:
+            leave(0, self._patience)
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        self._patience = options["stop_timeout"]
+        with log_to_console(options["verbosity"]):
+            try:
+                jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
+                limits = _limits(options)
+                history: Union[Recorder, NoHistory] = (
+                    NoHistory() if options["no_history"] else _history(jobs)
+                )
+            except (JobsError, ImproperlyConfigured) as exc:
+                self._refuse(str(exc))
+            names = ", ".join(job.name for job in jobs)
+            logger.info("%d %s to run: %s", len(jobs), "job" if len(jobs) == 1 else "jobs", names)
+            if options["print_jobs"]:
+                self._print(jobs)
+            if options["trial_run"]:
+                return
+            runner = Runner(jobs, history, limits)
+            with stop_on_signals(runner.request_stop):
+                status = runner.run()
+            if runner.refusal:
+                self._refuse(runner.refusal)
+        if status:
+            sys.exit(status)
+
+    def _refuse(self, message: str) -> NoReturn:
+        self.stderr.write(message)
+        sys.exit(1)
+
+    def _print(self, jobs: Sequence[RegisteredJob]) -> None:
+        for job in jobs:
+            self.stdout.write(job.name)
+            self.stdout.write(f"    interval: {in_words(job.interval)}")
+            self.stdout.write(f"    variance: {in_words(job.variance)}")
+            self.stdout.write(
+                f"    timeout: {'none' if job.timeout is None else in_words(job.timeout)}"
+            )
+
+
+def _seconds(text: str) -> float:
+    """Return a number of seconds from the command line."""
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = math.nan
+    if not 0 <= seconds < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+    return seconds
+
+
+def _find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[RegisteredJob]:
+    if included:
+        jobs = included_jobs(included)
+    elif excluded:
+        jobs, unknown = jobs_without(excluded)
+        for name in unknown:
+            logger.warning("--exclude-job %s matches no job", name)
+    else:
+        jobs = all_jobs()
+    if not jobs:
+        raise JobsError(
+            [
+                "There are no jobs to run: decorate a function in an installed app's jobs.py "
+                "with @register_job(interval)."
+                if not excluded
+                else "There are no jobs to run: all of them are excluded."
+            ]
+        )
+    check_runnable(jobs)
+    return jobs
+
+
+def _limits(options: Any) -> Limits:
+    stop_after = options["stop_after"]
+    if stop_after is not None:
+        stop_after += options["stop_variance"] * random.random()
+    return Limits(
+        stop_after=stop_after,
+        stop_timeout=options["stop_timeout"],
+        start_record_timeout=conf.start_record_timeout.total_seconds(),
+        heartbeat_interval=conf.heartbeat_interval.total_seconds(),
+        prunes=conf.history_retention is not None,
+        max_traceback=conf.max_traceback,
+    )
+
+
+def _history(jobs: Sequence[RegisteredJob]) -> Union[Recorder, NoHistory]:
+    using = router.db_for_write(JobExecution)
+    vendor = connections[using].vendor
+    if vendor not in SUPPORTED_VENDORS:
+        logger.warning(
+            "No history is kept: it needs a database of SQLite, PostgreSQL, MariaDB or MySQL, and "
+            "%r is %s. Use --no-history to run without one.",
+            using,
+            "not configured" if vendor == "unknown" else vendor,
+        )
+        return NoHistory()
+    for error in check_sqlite_version():
+        raise ImproperlyConfigured(error.msg)
+    identity = RunnerIdentity(
+        key=uuid.uuid4(), hostname=socket.gethostname(), pid=os.getpid(), started_at=time.time()
+    )
+    return Recorder(Storage(identity, jobs), conf.heartbeat_interval.total_seconds())

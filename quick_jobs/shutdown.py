@@ -1,0 +1,63 @@
+"""How far a runner is on its way out, and why. Pure: the caller gives the time."""
+
+from __future__ import annotations
+
+import enum
+from typing import Optional
+
+# Seconds that the last writes get, at least: the jobs may have used up the stop timeout.
+LAST_WRITES = 1.0
+
+
+class Phase(enum.Enum):
+    """What the runner is doing."""
+
+    RUNNING = "running"
+    STOPPING = "waiting for jobs to end"
+    CLOSING = "waiting for the history"
+    OVER = "over"
+
+
+class Shutdown:
+    """The first reason to stop counts, and the worst exit status.
+
+    Jobs have ``stop_timeout`` seconds to end. What is left of them, and a
+    second at least, is for the history.
+    """
+
+    def __init__(self, stop_timeout: float) -> None:
+        self.phase = Phase.RUNNING
+        self.reason = ""
+        self.detail = ""
+        self.exit_status = 0
+        self.deadline: Optional[float] = None
+        self._stop_timeout = stop_timeout
+
+    def begin(self, reason: str, detail: str, exit_status: int, now: float) -> bool:
+        """Begin to stop; return whether that had not begun before."""
+        self.exit_status = max(self.exit_status, exit_status)
+        if self.phase is not Phase.RUNNING:
+            return False
+        self.phase = Phase.STOPPING
+        self.reason = reason
+        self.detail = detail
+        self.deadline = now + self._stop_timeout
+        return True
+
+    def hurry(self, now: float) -> None:
+        """Wait no longer for what has not ended."""
+        self.exit_status = 1
+        self.deadline = now
+
+    def is_late(self, now: float) -> bool:
+        """Return whether what this phase waits for has had its time."""
+        return self.deadline is not None and now >= self.deadline
+
+    def close(self, now: float) -> None:
+        """All jobs have ended or been given up on; the history is next."""
+        self.phase = Phase.CLOSING
+        self.deadline = max(self.deadline or now, now + LAST_WRITES)
+
+    def finish(self) -> None:
+        """Nothing is left to wait for."""
+        self.phase = Phase.OVER

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import contextlib
+import logging
+import re
+
+import pytest
+
+from quick_jobs.console import log_to_console
+
+WARNING, INFO, DEBUG = logging.WARNING, logging.INFO, logging.DEBUG
+
+
+@contextlib.contextmanager
+def nothing_configured():
+    """The package's logger as on a site that has configured no logging."""
+    logger = logging.getLogger("quick_jobs")
+    handlers, logger.handlers, logger.propagate = logger.handlers, [], False  # those of the tests
+    try:
+        yield logger
+    finally:
+        logger.handlers, logger.propagate = handlers, True
+
+
+def log_everything():
+    for name in ("quick_jobs", "quick_jobs.execution", "quick_jobs.history"):
+        for level in (DEBUG, INFO, WARNING):
+            message = f"{name.rpartition('.')[2]} {logging.getLevelName(level).lower()}"
+            logging.getLogger(name).log(level, "%s", message)
+
+
+def state():
+    loggers = [logging.getLogger(name) for name in ("quick_jobs", "quick_jobs.execution")]
+    return [(each.level, list(each.handlers)) for each in loggers]
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "runner", "execution"),
+    [
+        (0, {"warning"}, {"warning"}),
+        (1, {"warning", "info"}, {"warning", "info"}),
+        (2, {"warning", "info"}, {"warning", "info", "debug"}),
+        (3, {"warning", "info", "debug"}, {"warning", "info", "debug"}),
+    ],
+)
+def test_the_verbosity_says_how_much_is_shown(capsys, verbosity, runner, execution):
+    with nothing_configured(), log_to_console(verbosity):
+        log_everything()
+    shown = {}
+    for line in capsys.readouterr().err.splitlines():
+        name, level = line.split()[-2:]
+        shown.setdefault(name, set()).add(level)
+    assert shown == {"quick_jobs": runner, "history": runner, "execution": execution}
+
+
+def test_a_line_has_the_time_the_level_and_the_message(capsys):
+    with nothing_configured() as logger, log_to_console(1):
+        logger.info("%d jobs to run", 3)
+    output = capsys.readouterr()
+    assert re.fullmatch(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} INFO 3 jobs to run\n", output.err)
+    assert output.out == ""
+
+
+@pytest.mark.parametrize("where", ["quick_jobs", ""], ids=["the package's", "the root"])
+def test_a_site_that_has_configured_logging_keeps_it(capsys, where):
+    records = []
+    handler = logging.Handler()
+    handler.emit = records.append
+    configured = logging.getLogger(where)
+    with nothing_configured() as logger:
+        logger.propagate = where == ""
+        configured.addHandler(handler)
+        logger.setLevel(INFO)
+        try:
+            before = state()
+            with log_to_console(3):
+                assert state() == before
+                logger.info("to the site's handler")
+                logger.debug("not asked for")
+        finally:
+            configured.removeHandler(handler)
+            logger.setLevel(logging.NOTSET)
+    assert [record.getMessage() for record in records] == ["to the site's handler"]
+    assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_afterwards_all_is_as_it_was(capsys, fails):
+    execution = logging.getLogger("quick_jobs.execution")
+    with nothing_configured():
+        execution.setLevel(WARNING)
+        try:
+            before = state()
+            with contextlib.suppress(LookupError), log_to_console(3):
+                assert state() != before
+                if fails:
+                    raise LookupError
+            assert state() == before
+            log_everything()
+        finally:
+            execution.setLevel(logging.NOTSET)
+    assert "DEBUG" not in capsys.readouterr().err

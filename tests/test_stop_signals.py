@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import textwrap
+import threading
+
+import pytest
+
+from quick_jobs.stop_signals import stop_on_signals
+from tests.site import ROOT, Process, wait_until
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+
+PRELUDE = """
+import os, signal, sys, threading, time
+from quick_jobs.stop_signals import stop_on_signals
+
+requests = []
+
+
+def request_stop(name):
+    requests.append(name)
+    print("asked to stop:", name, flush=True)
+
+
+def wait_until(condition):
+    while not condition():
+        time.sleep(0.01)
+"""
+
+
+def handlers():
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.fixture
+def run():
+    """Start a script in a process of its own."""
+    processes = []
+
+    def start(body):
+        command = [sys.executable, "-W", "error", "-c", PRELUDE + textwrap.dedent(body)]
+        processes.append(Process(command, ROOT, None))
+        return processes[-1]
+
+    yield start
+    for each in processes:
+        each.kill()
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_asks_to_stop_by_its_name(number):
+    requests = []
+    with stop_on_signals(requests.append):
+        os.kill(os.getpid(), number)
+        wait_until(lambda: requests)
+    assert requests == [number.name]
+
+
+def test_a_second_signal_asks_again():
+    requests = []
+    with stop_on_signals(requests.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_until(lambda: requests)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: len(requests) == 2)
+    assert requests == ["SIGTERM", "SIGINT"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_afterwards_the_signals_do_what_they_did(fails):
+    def own(number, frame): ...
+
+    before = signal.signal(signal.SIGQUIT, own)
+    try:
+        expected = handlers()
+        try:
+            with stop_on_signals(print):
+                assert not set(handlers()) & set(expected)
+                if fails:
+                    raise LookupError
+        except LookupError:
+            pass
+        assert handlers() == expected
+        assert handlers()[2] is own
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+
+
+def test_outside_the_main_thread_nothing_changes():
+    before = handlers()
+    inside = []
+
+    def work():
+        with stop_on_signals(print):
+            inside.extend(handlers())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    assert inside == before
+
+
+def test_a_handler_that_another_language_installed_gives_way_to_the_default(monkeypatch):
+    """Python tells None of it, and cannot put it back."""
+    install = signal.signal
+    before = handlers()
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "signal", lambda number, handler: install(number, handler) and None)
+        with stop_on_signals(print):
+            pass
+    after = handlers()
+    for number, handler in zip(SIGNALS, before):
+        signal.signal(number, handler)
+    assert after == [signal.SIG_DFL] * 3
+
+
+def test_signals_that_the_platform_does_not_have_are_left_out():
+    """As on Windows."""
+    import importlib
+
+    from quick_jobs import stop_signals
+
+    quit_signal = signal.SIGQUIT
+    before = signal.getsignal(quit_signal)
+    del signal.SIGQUIT
+    try:
+        importlib.reload(stop_signals)
+        with stop_signals.stop_on_signals(print):
+            assert signal.getsignal(quit_signal) == before
+    finally:
+        signal.SIGQUIT = quit_signal
+        importlib.reload(stop_signals)
+
+
+def test_a_third_signal_ends_the_process_at_once(run):
+    process = run(
+        """
+        with stop_on_signals(request_stop):
+            print("ready", flush=True)
+            wait_until(lambda: False)
+        """
+    )
+    process.wait_for_output("ready")
+    for name in ("SIGTERM", "SIGINT"):
+        process.send(getattr(signal, name))
+        process.wait_for_output(f"asked to stop: {name}")
+    assert process.is_running
+    process.send(signal.SIGQUIT)
+    assert process.wait() == 1
+    assert process.output.count("asked to stop") == 2
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_child_that_a_job_forked_is_ended_by_a_signal_as_usual(run, number):
+    """And does not ask its copy of the runner to stop."""
+    process = run(
+        f"""
+        with stop_on_signals(request_stop):
+            inward, outward = os.pipe()
+            child = os.fork()
+            if child == 0:
+                os.write(outward, b".")  # Python has made it ready for signals
+                wait_until(lambda: False)
+            os.read(inward, 1)
+            os.kill(child, {int(number)})
+            _, status = os.waitpid(child, 0)
+            print("ended by", os.WTERMSIG(status), os.WIFSIGNALED(status), flush=True)
+            os.kill(os.getpid(), {int(number)})
+            wait_until(lambda: requests)
+        """
+    )
+    assert process.wait() == 0
+    assert process.output == f"ended by {int(number)} True\nasked to stop: {number.name}\n"

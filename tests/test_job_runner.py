@@ -1,0 +1,59 @@
+"""job_runner, the alias for projects that come from django-quick-jobs 0.4."""
+
+from datetime import timedelta
+
+import pytest
+
+import job_runner
+import job_runner.environment
+import job_runner.registration
+import quick_jobs
+from job_runner.time import auto_time
+
+
+@pytest.mark.parametrize("entry", ["job_runner", "job_runner.apps.JobRunnerConfig"])
+def test_the_former_name_installs_the_app_quick_jobs(site, entry):
+    site.settings(
+        f"INSTALLED_APPS = [{entry!r} if app == 'quick_jobs' else app for app in INSTALLED_APPS]"
+    )
+    shown = site.run(
+        "shell",
+        "-c",
+        "from django.apps import apps; config = apps.get_app_config('quick_jobs');"
+        "print(config.name, config.verbose_name, apps.get_model('quick_jobs.Job'))",
+    )
+    assert shown.returncode == 0, shown.stderr
+    assert "quick_jobs Quick Jobs <class 'quick_jobs.models.Job'>" in shown.stdout
+    assert site.run("makemigrations", "--check", "--dry-run").returncode == 0
+
+
+def test_the_former_names_are_those_of_quick_jobs():
+    for module in (job_runner, job_runner.registration):
+        assert module.register_job is quick_jobs.register_job
+    for module in (job_runner, job_runner.environment):
+        assert module.RunEnv is quick_jobs.RunEnv
+        assert module.RunInterrupted is quick_jobs.RunInterrupted
+
+
+def test_the_sample_jobs_are_one_that_is_registered_and_one_that_is_not(capsys):
+    from job_runner.sample_jobs import sample_job_1, sample_job_disabled
+
+    jobs = job_runner.registration.import_jobs_from_module("job_runner.sample_jobs")
+    assert sample_job_1 in jobs
+    assert sample_job_1.interval == timedelta(seconds=5)
+    assert sample_job_disabled not in jobs
+    sample_job_1(None)
+    sample_job_disabled(None)
+    assert "sample_job_1 runs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "duration"),
+    [
+        (30, timedelta(seconds=30)),
+        (0.25, timedelta(milliseconds=250)),
+        (timedelta(minutes=1), timedelta(minutes=1)),
+    ],
+)
+def test_auto_time_takes_seconds_and_timedelta(value, duration):
+    assert auto_time(value) == duration

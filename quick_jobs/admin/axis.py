@@ -1,0 +1,41 @@
+"""Where a time axis has its marks: pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import List, NamedTuple
+
+from django.utils import timezone
+
+from quick_jobs.admin.lanes import Window
+
+_STEPS = (
+    (dt.timedelta(hours=1), dt.timedelta(minutes=10)),
+    (dt.timedelta(hours=6), dt.timedelta(hours=1)),
+    (dt.timedelta(hours=24), dt.timedelta(hours=4)),
+    (dt.timedelta(days=7), dt.timedelta(days=1)),
+)
+
+
+class Tick(NamedTuple):
+    """A mark: ``x`` is a share of the window."""
+
+    x: float
+    label: str
+
+
+def ticks(window: Window) -> List[Tick]:
+    """Return marks at round times of the active time zone, not too close to the edges."""
+    step = next((step for length, step in _STEPS if window.end - window.start <= length), None)
+    step = step or _STEPS[-1][1]
+    start = window.start
+    if timezone.is_aware(start):
+        start = timezone.localtime(start)
+    moment = start.replace(hour=0, minute=0, second=0, microsecond=0)
+    found = []
+    while moment < window.end:
+        x = window.share(moment)
+        if moment > window.start and 0.02 < x < 0.98:
+            found.append(Tick(x, f"{moment:%m-%d}" if step.days else f"{moment:%H:%M}"))
+        moment += step
+    return found

@@ -1,0 +1,62 @@
+"""Coloured badges with text, for what has become of an execution and of a runner."""
+
+from __future__ import annotations
+
+from django.utils.html import format_html
+from django.utils.translation import gettext_lazy as _
+
+from quick_jobs.admin.present import Present
+from quick_jobs.models import JobExecution, JobRunner
+
+LOST = "lost"
+ALIVE = "alive"
+STOPPED = "stopped"
+
+#: Every state an execution can be seen in: the outcomes, and the one that is derived.
+EXECUTION_STATES = (*JobExecution.OUTCOMES, (LOST, _("lost")))
+
+#: What somebody should look into. Interrupted ones were asked to end.
+BAD_STATES = frozenset([JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.ABANDONED, LOST])
+
+RUNNER_STATES = (
+    (ALIVE, _("running")),
+    (LOST, _("lost")),
+    (STOPPED, _("stopped")),
+)
+
+_EXECUTION_TEXTS = dict(EXECUTION_STATES)
+_RUNNER_TEXTS = dict(RUNNER_STATES)
+
+
+def execution_state(outcome: str, runner_is_lost: bool) -> str:
+    """Return the outcome, or "lost" for what ran in a runner that is lost."""
+    return LOST if outcome == JobExecution.RUNNING and runner_is_lost else outcome
+
+
+def execution_text(state: str) -> str:
+    """Return a state of an execution in the reader's language."""
+    return str(_EXECUTION_TEXTS.get(state, state))
+
+
+def execution_badge(state: str) -> str:
+    return badge(state, execution_text(state))
+
+
+def runner_state(runner: JobRunner, present: Present) -> str:
+    if runner.stopped_at is not None:
+        return STOPPED
+    return ALIVE if present.is_alive(runner) else LOST
+
+
+def runner_text(state: str) -> str:
+    """Return a state of a runner in the reader's language."""
+    return str(_RUNNER_TEXTS[state])
+
+
+def runner_badge(state: str) -> str:
+    return badge(state, runner_text(state))
+
+
+def badge(kind: str, text: str) -> str:
+    """Return HTML of a badge; ``kind`` says its colour, see admin.css."""
+    return format_html('<span class="qj-badge qj-{}">{}</span>', kind, text)

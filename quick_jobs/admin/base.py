@@ -1,0 +1,145 @@
+"""What the three admins have in common: they show, and change nothing."""
+
+from __future__ import annotations
+
+from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Type, TypeVar
+
+from django.contrib import admin
+from django.contrib.admin.utils import flatten
+from django.contrib.admin.views.main import ChangeList
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+
+from quick_jobs.admin.compat import HAS_DARK_ADMIN, SHOW_NO_FACETS
+from quick_jobs.admin.deletion import what_is_deleted
+from quick_jobs.admin.links import links_for
+from quick_jobs.admin.notices import notices
+from quick_jobs.admin.paging import CappedPaginator
+from quick_jobs.models import JobExecution
+
+STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
+
+#: The name of the timeline's address.
+TIMELINE = "admin:quick_jobs_timeline"
+
+Method = TypeVar("Method", bound=Callable[..., str])
+
+
+def column(title: Any, order: Optional[str] = None) -> Callable[[Method], Method]:
+    """Give a column of a list, which is also a line of a page, its title, and what sorts it."""
+
+    def decorate(method: Method) -> Method:
+        method.short_description = title  # type: ignore[attr-defined]
+        if order:
+            method.admin_order_field = order  # type: ignore[attr-defined]
+        return method
+
+    return decorate
+
+
+class HistoryChangeList(ChangeList):
+    """A page of rows, with what its columns need fetched for all of them at once."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        rows = list(self.result_list)
+        model_admin: Any = self.model_admin
+        model_admin.add_facts(request, rows)
+        self.result_list = rows
+
+
+class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Rows of the history: nobody can add or change them, deleting takes the permission."""
+
+    paginator = CappedPaginator
+    show_full_result_count = False
+    list_max_show_all = 0
+    show_facets = SHOW_NO_FACETS
+    list_per_page = 50
+
+    #: The parameters that a list takes: any other could make the database read all of a table.
+    lookups: Sequence[str] = ("state",)
+
+    #: The columns that tell of rows of another model, which not everybody may see.
+    tells_of: Dict[Type[Model], Sequence[str]] = {}
+
+    #: The name of an execution's field that refers to a row, if it is not the execution itself.
+    group = ""
+
+    class Media:
+        css = {"all": STYLES}
+        js = ["quick_jobs/admin.js"]
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Optional[Model] = None) -> bool:
+        return False
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        return self._permitted(request, super().get_list_display(request))
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self._permitted(request, super().get_fields(request, obj))
+
+    def _permitted(self, request: HttpRequest, names: Sequence[Any]) -> Sequence[Any]:
+        links = links_for(request, self.admin_site)
+        hidden = {
+            name
+            for model, told in self.tells_of.items()
+            if not links.permits(model)
+            for name in told
+        }
+        lines = (_without(hidden, line) if isinstance(line, tuple) else line for line in names)
+        return [line for line in lines if line and line not in hidden]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return flatten(self.fields or ())
+
+    def lookup_allowed(self, lookup: str, value: Any, request: Any = None) -> bool:
+        return lookup in self.lookups
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Type[ChangeList]:
+        return HistoryChangeList
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
+    ) -> HttpResponse:
+        links = links_for(request, self.admin_site)
+        timeline_url = ""
+        if links.permits(JobExecution):
+            timeline_url = reverse(TIMELINE, current_app=self.admin_site.name)
+        context = {
+            "quick_jobs_notices": notices(request, links),
+            "quick_jobs_timeline_url": timeline_url,
+        }
+        return super().changelist_view(request, {**context, **(extra_context or {})})
+
+    def response_action(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do an action with what is selected on the page, never with all that the list has.
+
+        That could be millions, of which Django would remember each.
+        """
+        data = request.POST.copy()
+        data["select_across"] = "0"
+        request.POST = data
+        return super().response_action(request, *args, **kwargs)
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        return what_is_deleted(objs, self.group, request, self.admin_site)
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: Optional[str] = None
+    ) -> Any:
+        row = super().get_object(request, object_id, from_field)
+        if row is not None:
+            self.add_facts(request, [row])
+        return row
+
+    def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
+        """Give ``rows`` the attributes that are shown beside their fields."""
+
+
+def _without(hidden: Collection[str], names: Sequence[str]) -> Sequence[str]:
+    return tuple(name for name in names if name not in hidden)

@@ -1,0 +1,147 @@
+"""The timeline's parts as SVG. Lengths along the time are shares of the window, in percent."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Iterable, List, Sequence, Tuple
+
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from quick_jobs.admin.axis import Tick
+from quick_jobs.admin.badges import execution_text, runner_state, runner_text
+from quick_jobs.admin.lanes import MANY, Bar, Window
+from quick_jobs.admin.links import Links
+from quick_jobs.admin.present import Present
+from quick_jobs.admin.spans import Span
+from quick_jobs.admin.wording import clock_time, in_words
+from quick_jobs.models import JobExecution, JobRunner
+
+#: What is narrower could not be seen, nor hit with a pointer.
+_LEAST_WIDTH = 0.0025
+_LEAST_WIDTH_OF_FAILURES = 0.005
+
+#: In what is narrower a pattern is only a broken line. What went wrong is also higher.
+_LEAST_WIDTH_OF_PATTERNS = 0.008
+
+_LANE_HEIGHT = 22
+_ROW_HEIGHT = 7
+_ROWS = 6
+
+#: A page with more gaps than these would be large, and the others are small.
+_MOST_GAPS = 30
+
+#: More runners are drawn as one.
+_MOST_LIVES = 150
+
+# Nothing in this module is text from a job but what goes through escape().
+
+
+def draw_lane(bars: Iterable[Bar], job_pk: int, gaps: str) -> SafeString:
+    """Return the inside of a lane's SVG: ``gaps``, then the bars, with links to executions."""
+    return mark_safe(gaps + "".join(_draw_bar(bar, job_pk) for bar in bars))
+
+
+def _draw_bar(bar: Bar, job_pk: int) -> str:
+    # Addresses relative to the timeline's: there may be thousands of bars.
+    url = f"../{bar.pk}/change/"
+    if bar.pk is None:
+        url = f"../?job__id__exact={job_pk}&amp;since={Span(bar.start, bar.end)}"
+    top = 2 if bar.failures else 5
+    look, width = f'class="qj-{bar.state}"', bar.width
+    if bar.failures:
+        width = max(width, _LEAST_WIDTH_OF_FAILURES)
+    if width >= _LEAST_WIDTH_OF_PATTERNS and bar.state not in (JobExecution.SUCCEEDED, MANY):
+        look = f'fill="url(#qj-{bar.state})"'
+    # What went wrong can be reached with the keyboard; everything can from the lane's name.
+    focus = "" if bar.failures else ' tabindex="-1"'
+    extent = f'{_extent(bar.x, width)} y="{top}" height="{_LANE_HEIGHT - 2 * top}"'
+    title = escape(_bar_in_words(bar))
+    return f'<a href="{url}"{focus}><title>{title}</title><rect {look} {extent}/></a>'
+
+
+def _extent(x: float, width: float) -> str:
+    percent = 100 * max(_LEAST_WIDTH, width)
+    return f'x="{min(100 * x, 100 - percent):.5g}%" width="{percent:.4g}%"'
+
+
+def _bar_in_words(bar: Bar) -> str:
+    if bar.executions == 1:
+        return _("%(time)s: %(state)s, %(duration)s") % {
+            "time": clock_time(bar.start),
+            "state": execution_text(bar.state),
+            "duration": in_words(bar.longest),
+        }
+    parts = [_("many executions")]
+    if bar.executions is not None:
+        parts = [ngettext("%d execution", "%d executions", bar.executions) % bar.executions]
+    if bar.failures:
+        parts.append(ngettext("%d failure", "%d failures", bar.failures) % bar.failures)
+    if bar.longest and bar.executions:
+        parts.append(_("the longest %s") % in_words(bar.longest))
+    # Without the year, as there may be thousands of these on a page.
+    return f"{clock_time(bar.start)[5:]} - {clock_time(bar.end)[11:]}: {', '.join(parts)}"
+
+
+def draw_gaps(gaps: Iterable[Window], window: Window) -> SafeString:
+    """Return the shade over the times in which no runner lived, the longest of them."""
+    longest = sorted(gaps, key=lambda gap: gap.end - gap.start, reverse=True)[:_MOST_GAPS]
+    return mark_safe(
+        "".join(
+            f'<rect class="qj-gap" {_extent(*_share(gap.start, gap.end, window))} height="100%"/>'
+            for gap in longest
+        )
+    )
+
+
+def draw_axis(ticks: Iterable[Tick]) -> SafeString:
+    return mark_safe(
+        "".join(
+            f'<text x="{100 * tick.x:.4g}%" y="14" text-anchor="middle">{escape(tick.label)}</text>'
+            for tick in ticks
+        )
+    )
+
+
+def draw_ticks(ticks: Iterable[Tick]) -> SafeString:
+    """Return lines through a lane."""
+    return mark_safe(
+        "".join(
+            f'<rect class="qj-tick" x="{100 * tick.x:.4g}%" width="1" height="100%"/>'
+            for tick in ticks
+        )
+    )
+
+
+def draw_runners(
+    runners: Sequence[JobRunner], window: Window, present: Present, links: Links, gaps: str
+) -> Tuple[SafeString, int]:
+    """Return the inside of the SVG with the runners' lives, and its height."""
+    rows: List[dt.datetime] = []
+    drawn = [gaps]
+    for runner in sorted(runners, key=lambda runner: runner.started_at)[:_MOST_LIVES]:
+        end = present.end_of(runner)
+        row = next((row for row, free in enumerate(rows) if free <= runner.started_at), len(rows))
+        row = min(row, _ROWS - 1)
+        rows[row : row + 1] = [end]
+        state = runner_state(runner, present)
+        title = _("%(runner)s, %(state)s: %(start)s - %(end)s") % {
+            "runner": runner,
+            "state": runner_text(state),
+            "start": clock_time(runner.started_at),
+            "end": clock_time(end),
+        }
+        drawn.append(
+            f'<a href="{escape(links.url(JobRunner, runner.pk))}"><title>{escape(title)}</title>'
+            f'<rect class="qj-life qj-life-{state}" '
+            f"{_extent(*_share(runner.started_at, end, window))} "
+            f'y="{row * _ROW_HEIGHT + 2}" height="{_ROW_HEIGHT - 2}" rx="2"/></a>'
+        )
+    return mark_safe("".join(drawn)), max(1, len(rows)) * _ROW_HEIGHT + 3
+
+
+def _share(start: dt.datetime, end: dt.datetime, window: Window) -> Tuple[float, float]:
+    x = window.share(start)
+    return x, window.share(end) - x

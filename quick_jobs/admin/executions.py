@@ -1,0 +1,243 @@
+"""The admin of executions."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Optional, Tuple, Type
+
+from django.contrib import admin
+from django.contrib.admin.utils import flatten_fieldsets
+from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.template.response import TemplateResponse
+from django.urls import path
+from django.utils.html import format_html
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from quick_jobs.admin.badges import execution_badge, execution_state
+from quick_jobs.admin.base import TIMELINE, HistoryAdmin, HistoryChangeList, column
+from quick_jobs.admin.compat import FIRST_PAGE, HAS_LISTED_BREADCRUMBS
+from quick_jobs.admin.filters import (
+    DurationFilter,
+    JobFilter,
+    OutcomeFilter,
+    RunnerFilter,
+    StartedFilter,
+)
+from quick_jobs.admin.links import links_for
+from quick_jobs.admin.notices import notices
+from quick_jobs.admin.present import present_at
+from quick_jobs.admin.search import matches
+from quick_jobs.admin.spans import Span
+from quick_jobs.admin.timeline import timeline_context
+from quick_jobs.admin.window import searched_since
+from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+
+class ExecutionChangeList(HistoryChangeList):
+    """A page of executions; it says how far back it has looked, and where older ones are."""
+
+    searched_since: Any = None
+    older_url = ""
+
+    def searched_since_in_words(self) -> str:
+        return clock_time(self.searched_since)
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        queryset = super().get_queryset(request, *args, **kwargs)
+        self.searched_since = getattr(request, "_quick_jobs_searched_since", None)
+        return queryset
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        is_last = self.page_num + 1 - FIRST_PAGE >= self.paginator.num_pages
+        if not is_last or self.get_ordering(request, self.queryset)[0] != "-started_at":
+            return
+        if self.paginator.is_capped:
+            self.older_url = self._until(self.result_list[-1].started_at)
+        elif self.searched_since:
+            self.older_url = self._until(self.searched_since)
+
+    def _until(self, moment: Any) -> str:
+        return self.get_query_string({"since": str(Span(None, moment))}, ["p"])
+
+
+@admin.register(JobExecution)
+class JobExecutionAdmin(HistoryAdmin):
+    """Every execution, the newest first."""
+
+    list_display = ("job_name", "state", "started", "took", "in_runner", "error_line")
+    list_filter = (
+        ("job", JobFilter),
+        ("outcome", OutcomeFilter),
+        ("runner", RunnerFilter),
+        StartedFilter,
+        DurationFilter,
+    )
+    list_per_page = 100
+    ordering = ("-started_at",)
+    sortable_by = ("started",)
+    search_fields = ("job__name", "error")
+    search_help_text = gettext_lazy("Searches the names of jobs and the errors.")
+    lookups = (
+        "job__id__exact",
+        "runner__id__exact",
+        "outcome__exact",
+        "since",
+        "took",
+    )
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("of_job", "in_runner"),
+                    ("state", "took", "late"),
+                    ("started", "finished"),
+                    "error_line",
+                )
+            },
+        ),
+        (gettext_lazy("Traceback"), {"fields": ("formatted_traceback",)}),
+    )
+
+    def get_urls(self) -> List[Any]:
+        view = self.admin_site.admin_view(self.timeline_view)
+        return [path("timeline/", view, name=TIMELINE.split(":")[1]), *super().get_urls()]
+
+    def timeline_view(self, request: HttpRequest) -> HttpResponse:
+        """Show the timeline to who may see executions."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        links = links_for(request, self.admin_site)
+        request.current_app = self.admin_site.name
+        context = {
+            **self.admin_site.each_context(request),
+            "title": _("Timeline"),
+            "has_listed_breadcrumbs": HAS_LISTED_BREADCRUMBS,
+            "opts": self.model._meta,
+            "media": self.media,
+            "quick_jobs_notices": notices(request, links),
+            **timeline_context(request, links),
+        }
+        return TemplateResponse(request, "admin/quick_jobs/timeline.html", context)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return self.fieldsets if obj is not None and obj.traceback else self.fieldsets[:1]
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        return flatten_fieldsets(self.fieldsets)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Type[ChangeList]:
+        return ExecutionChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        queryset = super().get_queryset(request)
+        is_list = request.resolver_match and request.resolver_match.kwargs.get("object_id") is None
+        if not is_list:
+            return queryset.select_related("job", "runner")
+        # In queries of their own: joined, MariaDB would begin with the jobs, and sort all there is.
+        return queryset.defer("traceback").prefetch_related("job", "runner")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> Tuple[QuerySet[Any], bool]:
+        words = search_term.split()
+        since = searched_since(request.GET, bool(words), present_at(request).now)
+        if since is not None:
+            queryset = queryset.filter(started_at__gte=since)
+            request._quick_jobs_searched_since = since  # type: ignore[attr-defined]
+        return (queryset.filter(matches(words)) if words else queryset), False
+
+    def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
+        present = present_at(request)
+        links = links_for(request, self.admin_site)
+        for execution in rows:
+            execution.present = present
+            execution.links = links
+            execution.state = execution_state(execution.outcome, present.is_lost(execution.runner))
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        if obj is not None:
+            previous, following = neighbours(obj)
+            context["previous_execution"] = previous
+            context["next_execution"] = following
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    @column(gettext_lazy("job"))
+    def job_name(self, execution: Any) -> str:
+        return breakable(execution.job.name)
+
+    @column(gettext_lazy("job"))
+    def of_job(self, execution: Any) -> Any:
+        return execution.links.to(Job, execution.job_id, str(execution.job))
+
+    @column(gettext_lazy("outcome"))
+    def state(self, execution: Any) -> str:
+        return execution_badge(execution.state)
+
+    @column(gettext_lazy("started"), order="started_at")
+    def started(self, execution: Any) -> str:
+        return time_element(execution.started_at)
+
+    @column(gettext_lazy("finished"))
+    def finished(self, execution: Any) -> str:
+        return time_element(execution.finished_at)
+
+    @column(gettext_lazy("duration"))
+    def took(self, execution: Any) -> str:
+        if execution.state == JobExecution.RUNNING:
+            so_far = execution.present.now - execution.started_at
+            return _("%(duration)s so far") % {"duration": in_words(so_far)}
+        return in_words(execution.duration)
+
+    @column(gettext_lazy("lateness"))
+    def late(self, execution: Any) -> str:
+        return in_words(execution.lateness)
+
+    @column(gettext_lazy("runner"))
+    def in_runner(self, execution: Any) -> Any:
+        return execution.links.to(JobRunner, execution.runner_id, str(execution.runner))
+
+    @column(gettext_lazy("error"))
+    def error_line(self, execution: Any) -> str:
+        if not execution.error:
+            return NOTHING
+        return format_html('<span class="qj-error">{}</span>', execution.error)
+
+    @column(gettext_lazy("traceback"))
+    def formatted_traceback(self, execution: Any) -> str:
+        return format_html(
+            '<div class="qj-copy"><button type="button" class="qj-copy-button" data-copied="{}">{}'
+            '</button><pre class="qj-traceback" tabindex="0">{}</pre></div>',
+            _("Copied"),
+            _("Copy"),
+            execution.traceback,
+        )
+
+
+def neighbours(
+    execution: JobExecution,
+) -> Tuple[Optional[JobExecution], Optional[JobExecution]]:
+    """Return the executions of the same job that started just before and just after."""
+    others = JobExecution.objects.filter(job=execution.job_id).select_related("job")
+    others = others.defer("traceback")
+    started_at = execution.started_at
+    before = others.filter(started_at__lte=started_at).exclude(
+        started_at=started_at, pk__gte=execution.pk
+    )
+    after = others.filter(started_at__gte=started_at).exclude(
+        started_at=started_at, pk__lte=execution.pk
+    )
+    return before.order_by("-started_at").first(), after.order_by("started_at").first()

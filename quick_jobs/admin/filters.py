@@ -1,0 +1,150 @@
+"""Dropdown filters: those of django-admin-list-filter-dropdown with a template of ours.
+
+Theirs has an inline script, and shows a list where there are few choices.
+Choices come from the small tables only, and not more than fit a dropdown.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Iterator, List, Tuple
+
+from django.contrib.admin.options import ModelAdmin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
+from django_admin_listfilter_dropdown.filters import (
+    ChoiceDropdownFilter,
+    RelatedDropdownFilter,
+    SimpleDropdownFilter,
+)
+
+from quick_jobs.admin.badges import EXECUTION_STATES, LOST, RUNNER_STATES
+from quick_jobs.admin.present import present_at
+from quick_jobs.admin.spans import NAMED, Span
+from quick_jobs.admin.wording import in_words
+from quick_jobs.models import JobExecution
+
+TEMPLATE = "quick_jobs/dropdown_filter.html"
+
+#: More would be no help in a dropdown: jobs beyond are found by search.
+MOST_CHOICES = 500
+
+
+class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
+    """Choices of a related table, and the one that is chosen even if it is not among them."""
+
+    template = TEMPLATE
+    order = "-id"
+    most_choices = 50
+
+    def field_choices(
+        self, field: Any, request: HttpRequest, model_admin: ModelAdmin[Any]
+    ) -> List[Tuple[Any, str]]:
+        related = field.remote_field.model._default_manager
+        rows = list(related.order_by(self.order)[: self.most_choices])
+        chosen = request.GET.get(self.lookup_kwarg, "")
+        if chosen.isdigit() and all(row.pk != int(chosen) for row in rows):
+            rows += related.filter(pk=chosen)
+        return [(row.pk, str(row)) for row in rows]
+
+    def has_output(self) -> bool:
+        return len(self.lookup_choices) > 0
+
+
+class JobFilter(_NewestFirst):
+    order = "name"
+    most_choices = MOST_CHOICES
+
+
+class RunnerFilter(_NewestFirst):
+    """The runners that started last."""
+
+
+class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
+    """The outcomes, and "lost", which is no outcome but running in a runner that is lost."""
+
+    template = TEMPLATE
+
+    def __init__(self, field: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, request, *args, **kwargs)
+        self._chosen = request.GET.get(self.lookup_kwarg)
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        yield {
+            "selected": self._chosen is None,
+            "query_string": changelist.get_query_string(remove=[self.lookup_kwarg]),
+            "display": _("All"),
+        }
+        for state, text in EXECUTION_STATES:
+            yield {
+                "selected": self._chosen == state,
+                "query_string": changelist.get_query_string({self.lookup_kwarg: state}),
+                "display": text,
+            }
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self._chosen == LOST:
+            return queryset.lost()
+        if self._chosen == JobExecution.RUNNING:
+            return queryset.running()
+        return super().queryset(request, queryset)
+
+
+class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
+    """When executions started: lately, or in a span that a link has brought."""
+
+    template = TEMPLATE
+    title = _("start")
+    parameter_name = "since"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
+        choices: List[Tuple[str, Any]] = [(value, text) for value, (text, _length) in NAMED.items()]
+        chosen = self.value()
+        span = Span.parse(chosen, present_at(request).now)
+        if span is not None and chosen not in NAMED:
+            choices.append((chosen, span.in_words()))
+        return choices
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        span = Span.parse(self.value(), present_at(request).now)
+        if span is not None and span.start is not None:
+            queryset = queryset.filter(started_at__gte=span.start)
+        if span is not None and span.end is not None:
+            queryset = queryset.filter(started_at__lte=span.end)
+        return queryset
+
+
+class DurationFilter(SimpleDropdownFilter):  # type: ignore[misc]
+    """How long executions took at least."""
+
+    template = TEMPLATE
+    title = _("duration")
+    parameter_name = "took"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
+        return [
+            (str(seconds), _("%s or more") % in_words(dt.timedelta(seconds=seconds)))
+            for seconds in (1, 10, 60, 600, 3600)
+        ]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in dict(self.lookup_choices):
+            return queryset
+        return queryset.filter(duration__gte=dt.timedelta(seconds=int(self.value())))
+
+
+class RunnerStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
+    """Runners that are alive, lost or stopped."""
+
+    template = TEMPLATE
+    title = _("state")
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
+        return list(RUNNER_STATES)
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self.value() not in dict(RUNNER_STATES):
+            return queryset
+        return getattr(queryset, self.value())()

@@ -1,0 +1,118 @@
+"""The bars of one lane of the timeline: pure, it is given the executions and the window."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
+
+from quick_jobs.admin.badges import BAD_STATES, LOST
+from quick_jobs.admin.lately import Seen
+from quick_jobs.models import JobExecution
+
+#: Parts of the window in which executions are summed up where there are more of them than that.
+SLOTS = 100
+
+#: What is drawn over what when executions are summed up.
+_RANKS = (
+    JobExecution.SUCCEEDED,
+    JobExecution.RUNNING,
+    JobExecution.INTERRUPTED,
+    JobExecution.ABANDONED,
+    LOST,
+    JobExecution.TIMED_OUT,
+    JobExecution.FAILED,
+)
+
+#: The state of executions of which is known only that there were some.
+MANY = "many"
+
+
+class Window(NamedTuple):
+    """The time that is shown."""
+
+    start: dt.datetime
+    end: dt.datetime
+
+    def share(self, moment: dt.datetime) -> float:
+        """Return where ``moment`` is, from 0 at the start to 1 at the end."""
+        return min(1.0, max(0.0, (moment - self.start) / (self.end - self.start)))
+
+    def slot(self, moment: dt.datetime) -> int:
+        return min(SLOTS - 1, int(self.share(moment) * SLOTS))
+
+    def slot_start(self, slot: int) -> dt.datetime:
+        return self.start + (self.end - self.start) * slot / SLOTS
+
+
+class Bar(NamedTuple):
+    """What is drawn: from ``x`` on, ``width`` wide, both shares of the window.
+
+    It is the execution ``pk``, or sums up ``executions`` of them (None: many) of
+    the slot from ``start`` to ``end``.
+    """
+
+    x: float
+    width: float
+    state: str
+    start: dt.datetime
+    end: dt.datetime
+    pk: Optional[int]
+    executions: Optional[int]
+    failures: int
+    longest: Optional[dt.timedelta]
+
+
+def bars_of(executions: Sequence[Seen], window: Window) -> List[Bar]:
+    """Return a bar for each execution, or, if they are many, for each slot that has some."""
+    if len(executions) <= SLOTS:
+        return [_bar(seen, window) for seen in sorted(executions, key=lambda seen: seen.started_at)]
+    slots: Dict[int, List[Seen]] = {}
+    for seen in executions:
+        slots.setdefault(window.slot(seen.started_at), []).append(seen)
+    return [_sum(slot, slots[slot], len(slots[slot]), window) for slot in sorted(slots)]
+
+
+def bars_of_many(present: Iterable[int], bad: Sequence[Seen], window: Window) -> List[Bar]:
+    """Return a bar for each slot in ``present``; only what went ``bad`` is known of it."""
+    slots: Dict[int, List[Seen]] = {slot: [] for slot in present}
+    for seen in bad:
+        slots.setdefault(window.slot(seen.started_at), []).append(seen)
+    return [_sum(slot, slots[slot], None, window) for slot in sorted(slots)]
+
+
+def _bar(seen: Seen, window: Window) -> Bar:
+    end = seen.started_at + (seen.duration or dt.timedelta(0))
+    x = window.share(seen.started_at)
+    failures = int(seen.state in BAD_STATES)
+    width = window.share(end) - x
+    return Bar(x, width, seen.state, seen.started_at, end, seen.pk, 1, failures, seen.duration)
+
+
+def _sum(slot: int, executions: Sequence[Seen], count: Optional[int], window: Window) -> Bar:
+    states = [seen.state for seen in executions]
+    return Bar(
+        x=slot / SLOTS,
+        width=0.9 / SLOTS,
+        state=max(states, key=_RANKS.index, default=MANY),
+        start=window.slot_start(slot),
+        end=window.slot_start(slot + 1),
+        pk=executions[0].pk if count == 1 else None,
+        executions=count,
+        failures=sum(state in BAD_STATES for state in states),
+        longest=max((seen.duration for seen in executions if seen.duration), default=None),
+    )
+
+
+def gaps_between(lives: Iterable[Any], window: Window) -> List[Window]:
+    """Return the parts of ``window`` that none of the ``lives``, pairs of moments, covers."""
+    gaps = []
+    covered_until = window.start
+    for start, end in sorted(lives):
+        if start >= window.end:
+            break
+        if start > covered_until:
+            gaps.append(Window(covered_until, start))
+        covered_until = max(covered_until, end)
+    if covered_until < window.end:
+        gaps.append(Window(covered_until, window.end))
+    return gaps

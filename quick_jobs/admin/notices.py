@@ -1,0 +1,99 @@
+"""What somebody should know about the runners, whatever page they are on."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, List, NamedTuple
+
+from django.db.models import Count
+from django.http import HttpRequest
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from quick_jobs.admin.links import Links
+from quick_jobs.admin.present import Present, present_at
+from quick_jobs.admin.registered import live_runners
+from quick_jobs.admin.wording import ago
+from quick_jobs.models import JobRunner
+
+#: How long a runner that was lost is news.
+_NEWS = dt.timedelta(days=1)
+
+_MOST_NAMED = 3
+
+#: Live runners whose jobs are compared.
+_MOST_COMPARED = 20
+
+
+class Notice(NamedTuple):
+    """``level`` is one of those that Django's messages have; ``url`` leads to the runners."""
+
+    level: str
+    text: str
+    url: str
+
+
+def notices(request: HttpRequest, links: Links) -> List[Notice]:
+    """Return what is to be said to somebody who may see runners."""
+    if not links.permits(JobRunner):
+        return []
+    present = present_at(request)
+    alive = live_runners(request)
+    found = [*_about_lost(present, links), *_about_shared_jobs(alive, links)]
+    return found if alive else [_no_live_runner(present, links), *found]
+
+
+def _no_live_runner(present: Present, links: Links) -> Notice:
+    last = JobRunner.objects.order_by("-pk").first()
+    if last is None:
+        text = _("There has been no runner yet. It is started with “manage.py run_jobs”.")
+    else:
+        text = _("No runner is alive, so no jobs are run. The last one, %(runner)s, %(end)s.") % {
+            "runner": last,
+            "end": (
+                _("stopped %s") % ago(last.stopped_at, present.now)
+                if last.stopped_at
+                else _("was last heard of %s") % ago(last.last_heartbeat_at, present.now)
+            ),
+        }
+    return Notice("error", text, links.list_url(JobRunner))
+
+
+def _about_lost(present: Present, links: Links) -> List[Notice]:
+    lost = JobRunner.objects.filter(
+        stopped_at__isnull=True,
+        last_heartbeat_at__lt=present.lost_before,
+        last_heartbeat_at__gte=present.now - _NEWS,
+    )
+    runners = list(lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 1])
+    if not runners:
+        return []
+    names = [
+        f"{runner} ({ago(runner.last_heartbeat_at, present.now)})"
+        for runner in runners[:_MOST_NAMED]
+    ]
+    if len(runners) > _MOST_NAMED:
+        names.append("…")
+    text = ngettext(
+        "A runner is lost; it was last heard of: %s",
+        "Runners are lost; they were last heard of: %s",
+        len(runners),
+    )
+    return [Notice("warning", text % ", ".join(names), links.list_url(JobRunner, state="lost"))]
+
+
+def _about_shared_jobs(alive: List[JobRunner], links: Links) -> List[Notice]:
+    if len(alive) < 2:
+        return []
+    through: Any = JobRunner.jobs.through._default_manager
+    having = through.filter(jobrunner__in=[runner.pk for runner in alive[:_MOST_COMPARED]])
+    counts = having.values("job").annotate(runners=Count("pk"))
+    shared = counts.filter(runners__gt=1).count()
+    if not shared:
+        return []
+    text = ngettext(
+        "%d job is run by several live runners, by each of them on its own.",
+        "%d jobs are run by several live runners, by each of them on its own.",
+        shared,
+    )
+    return [Notice("info", text % shared, links.list_url(JobRunner, state="alive"))]

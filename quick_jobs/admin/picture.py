@@ -1,0 +1,80 @@
+"""A small picture of a job's last executions: one bar each, its height the duration."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Optional, Sequence
+
+from django.utils.html import escape, format_html
+from django.utils.safestring import mark_safe
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from quick_jobs.admin.badges import BAD_STATES, execution_text
+from quick_jobs.admin.lately import Seen
+from quick_jobs.admin.links import Links
+from quick_jobs.admin.wording import clock_time, in_words
+from quick_jobs.models import JobExecution
+
+_HEIGHT = 24
+_LEAST_HEIGHT = 3
+_STEP = 7
+_WIDTH = 5
+
+# Below the bars there is a mark for what went wrong: colour alone does not tell everybody.
+_MARK = 3
+
+
+def picture(executions: Sequence[Seen], links: Links) -> str:
+    """Return SVG of ``executions``, which come newest first; the newest is drawn last."""
+    if not executions:
+        return ""
+    longest = max(_seconds(seen.duration) for seen in executions)
+    bars = (
+        _bar(seen, number * _STEP, longest, links)
+        for number, seen in enumerate(reversed(executions))
+    )
+    width = len(executions) * _STEP
+    failures = sum(seen.state in BAD_STATES for seen in executions)
+    label = _("%(executions)s, %(failures)s") % {
+        "executions": ngettext("%d execution", "%d executions", len(executions)) % len(executions),
+        "failures": ngettext("%d failure", "%d failures", failures) % failures,
+    }
+    return format_html(
+        '<svg class="qj-picture" role="group" aria-label="{label}" viewBox="0 0 {width} {height}"'
+        ' width="{width}" height="{height}">{bars}</svg>',
+        label=label,
+        width=width,
+        height=_HEIGHT + _MARK + 1,
+        bars=mark_safe("".join(bars)),
+    )
+
+
+# There may be a thousand on a page: format_html() would take most of the page's time.
+def _bar(seen: Seen, x: int, longest: float, links: Links) -> str:
+    share = _seconds(seen.duration) / longest if longest else 0
+    height = max(_LEAST_HEIGHT, round(_HEIGHT * share))
+    look = f'class="qj-{seen.state}"'
+    mark = ""
+    if seen.state in BAD_STATES:
+        mark = f'<rect {look} x="{x}" y="{_HEIGHT + 1}" width="{_WIDTH}" height="{_MARK}"/>'
+    return (
+        f'<a href="{escape(links.url(JobExecution, seen.pk))}" tabindex="-1">'
+        f"<title>{escape(describe(seen))}</title>"
+        f'<rect class="qj-hit" x="{x}" width="{_STEP}" height="{_HEIGHT + _MARK + 1}"/>'
+        f'<rect {look} x="{x}" y="{_HEIGHT - height}" width="{_WIDTH}" height="{height}"/>'
+        f"{mark}</a>"
+    )
+
+
+def describe(seen: Seen) -> str:
+    """Return an execution in words, like "2026-11-24 04:13:20: failed, 2.4 s"."""
+    return _("%(time)s: %(state)s, %(duration)s") % {
+        "time": clock_time(seen.started_at),
+        "state": execution_text(seen.state),
+        "duration": in_words(seen.duration),
+    }
+
+
+def _seconds(duration: Optional[dt.timedelta]) -> float:
+    return duration.total_seconds() if duration else 0.0

@@ -1,0 +1,201 @@
+"""The admin of runners."""
+
+from __future__ import annotations
+
+from typing import Any, List
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.utils.formats import number_format
+from django.utils.html import format_html, format_html_join
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from quick_jobs.admin.badges import runner_badge, runner_state
+from quick_jobs.admin.base import HistoryAdmin, column
+from quick_jobs.admin.filters import RunnerStateFilter
+from quick_jobs.admin.lately import Lately, failures_in_words, lately
+from quick_jobs.admin.links import links_for
+from quick_jobs.admin.present import present_at
+from quick_jobs.admin.runner_facts import (
+    executions_started,
+    numbers_of_jobs,
+    running_executions,
+)
+from quick_jobs.admin.wording import NOTHING, ago, breakable, in_words, time_element
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+#: What is "lately": so many executions of each runner.
+LATELY = 100
+
+#: Running executions that are named for a runner in the list, and on its page.
+_FEW = 3
+_MANY = 100
+
+#: Jobs that are named on a runner's page.
+_MOST_JOBS = 500
+
+
+@admin.register(JobRunner)
+class JobRunnerAdmin(HistoryAdmin):
+    """The runners, the newest first."""
+
+    list_display = (
+        "process",
+        "state",
+        "heartbeat",
+        "uptime",
+        "executions_so_far",
+        "failures",
+        "lateness",
+        "running_now",
+        "number_of_jobs",
+    )
+    list_filter = (RunnerStateFilter,)
+    list_per_page = 25
+    ordering = ("-id",)
+    sortable_by = ()
+    fields = (
+        ("hostname", "pid"),
+        ("state", "heartbeat", "uptime"),
+        ("started", "stopped", "stop_detail"),
+        ("executions_so_far", "failures", "lateness", "dropped"),
+        "all_running_now",
+        "its_jobs",
+    )
+    group = "runner"
+    tells_of = {
+        JobExecution: (
+            "executions_so_far",
+            "failures",
+            "lateness",
+            "running_now",
+            "all_running_now",
+            "dropped",
+        ),
+        Job: ("number_of_jobs", "its_jobs"),
+    }
+
+    def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
+        links = links_for(request, self.admin_site)
+        present = present_at(request)
+        pks = [runner.pk for runner in rows]
+        seen = lately("runner", rows, LATELY, present)
+        started = executions_started(pks)
+        running = running_executions([runner.pk for runner in rows if present.is_alive(runner)])
+        jobs = numbers_of_jobs(pks)
+        for runner in rows:
+            runner.links = links
+            runner.present = present
+            runner.state = runner_state(runner, present)
+            runner.lately = seen.get(runner.pk, Lately(()))
+            runner.started_executions = started.get(runner.pk)
+            runner.running = running.get(runner.pk, [])
+            runner.job_count = jobs.get(runner.pk, 0)
+
+    @column(gettext_lazy("runner"))
+    def process(self, runner: Any) -> str:
+        return str(runner)
+
+    @column(gettext_lazy("state"))
+    def state(self, runner: Any) -> str:
+        if runner.stopped_at is None:
+            return runner_badge(runner.state)
+        return format_html(
+            '{} <span class="qj-quiet qj-reason">{}</span>',
+            runner_badge(runner.state),
+            runner.get_stop_reason_display(),
+        )
+
+    @column(gettext_lazy("started"))
+    def started(self, runner: Any) -> str:
+        return time_element(runner.started_at, runner.present.now)
+
+    @column(gettext_lazy("stopped"))
+    def stopped(self, runner: Any) -> str:
+        return time_element(runner.stopped_at, runner.present.now if runner.stopped_at else None)
+
+    @column(gettext_lazy("heartbeat"))
+    def heartbeat(self, runner: Any) -> str:
+        return format_html(
+            '<span title="{}">{}</span>',
+            runner.last_heartbeat_at.isoformat(),
+            ago(runner.last_heartbeat_at, runner.present.now),
+        )
+
+    @column(gettext_lazy("uptime"))
+    def uptime(self, runner: Any) -> str:
+        return in_words(runner.present.end_of(runner) - runner.started_at)
+
+    @column(gettext_lazy("executions"))
+    def executions_so_far(self, runner: Any) -> str:
+        count = runner.started_executions
+        if count is None:
+            count = len(runner.lately.executions)
+        text = number_format(count)
+        if runner.started_executions is None and count == LATELY:
+            text += "+"
+        url = runner.links.list_url(JobExecution, runner__id__exact=runner.pk)
+        return format_html('<a href="{}">{}</a>', url, text)
+
+    @column(gettext_lazy("failures lately"))
+    def failures(self, runner: Any) -> str:
+        return failures_in_words(runner.lately)
+
+    @column(gettext_lazy("lateness lately"))
+    def lateness(self, runner: Any) -> str:
+        if runner.lately.typical_lateness is None:
+            return NOTHING
+        return format_html(
+            '{} <span class="qj-quiet qj-nowrap">{}</span>',
+            in_words(runner.lately.typical_lateness),
+            _("at most %s") % in_words(runner.lately.worst_lateness),
+        )
+
+    @column(gettext_lazy("dropped executions"))
+    def dropped(self, runner: Any) -> str:
+        return str(runner.dropped_executions)
+
+    @column(gettext_lazy("running now"))
+    def running_now(self, runner: Any) -> str:
+        return _running_in_words(runner, _FEW)
+
+    @column(gettext_lazy("running now"))
+    def all_running_now(self, runner: Any) -> str:
+        return _running_in_words(runner, _MANY)
+
+    @column(gettext_lazy("jobs"))
+    def number_of_jobs(self, runner: Any) -> Any:
+        return ngettext("%d job", "%d jobs", runner.job_count) % runner.job_count
+
+    @column(gettext_lazy("jobs"))
+    def its_jobs(self, runner: Any) -> Any:
+        jobs = runner.jobs.order_by("name").values_list("pk", "name")[:_MOST_JOBS]
+        return (
+            format_html_join(
+                "", "<div>{}</div>", ((runner.links.to(Job, pk, name),) for pk, name in jobs)
+            )
+            or NOTHING
+        )
+
+
+def _running_in_words(runner: Any, most: int) -> str:
+    if not runner.running:
+        return NOTHING
+    shown = format_html_join(
+        "",
+        '<div>{} <span class="qj-quiet qj-nowrap">{}</span></div>',
+        (
+            (
+                runner.links.to(JobExecution, pk, breakable(name)),
+                in_words(runner.present.now - started_at),
+            )
+            for pk, name, started_at in runner.running[:most]
+        ),
+    )
+    others = len(runner.running) - most
+    if others <= 0:
+        return shown
+    return format_html(
+        "{}<div>{}</div>", shown, ngettext("and %d more", "and %d more", others) % others
+    )

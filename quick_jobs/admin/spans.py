@@ -1,0 +1,60 @@
+"""Spans of time, as addresses carry them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import NamedTuple, Optional
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from quick_jobs.admin.wording import clock_time
+from quick_jobs.clocks import from_timestamp
+
+#: The spans that end in the present.
+NAMED = {
+    "1h": (gettext_lazy("the last hour"), dt.timedelta(hours=1)),
+    "6h": (gettext_lazy("the last 6 hours"), dt.timedelta(hours=6)),
+    "24h": (gettext_lazy("the last 24 hours"), dt.timedelta(hours=24)),
+    "7d": (gettext_lazy("the last 7 days"), dt.timedelta(days=7)),
+}
+
+# Of the calendar's 8000 years to come these digits reach not half.
+_SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"
+_WRITTEN = re.compile(rf"({_SECONDS})?-({_SECONDS})?")
+
+
+class Span(NamedTuple):
+    """From ``start`` to ``end``, both included; None is without a limit."""
+
+    start: Optional[dt.datetime]
+    end: Optional[dt.datetime]
+
+    @classmethod
+    def parse(cls, text: Optional[str], now: dt.datetime) -> Optional[Span]:
+        """Return the span that is named "6h", or written as POSIX times like "1764000000-"."""
+        if text in NAMED:
+            return cls(now - NAMED[text][1], None)
+        match = _WRITTEN.fullmatch(text or "")
+        if match is None:
+            return None
+        return cls(*(from_timestamp(float(part)) if part else None for part in match.groups()))
+
+    def __str__(self) -> str:
+        """Return it as :meth:`parse` takes it."""
+        return "-".join(_written(moment) for moment in self)
+
+    def in_words(self) -> str:
+        if self.start and self.end:
+            return _("from %(start)s to %(end)s") % {
+                "start": clock_time(self.start),
+                "end": clock_time(self.end),
+            }
+        if self.end:
+            return _("until %s") % clock_time(self.end)
+        return _("since %s") % clock_time(self.start) if self.start else ""
+
+
+def _written(moment: Optional[dt.datetime]) -> str:
+    return f"{moment.timestamp():.6f}".rstrip("0").rstrip(".") if moment else ""

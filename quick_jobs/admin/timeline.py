@@ -1,0 +1,146 @@
+"""The timeline: a lane for each job, a bar for each execution, and the runners' lives."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Dict, List, NamedTuple, Optional
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from quick_jobs.admin.axis import ticks
+from quick_jobs.admin.badges import EXECUTION_STATES
+from quick_jobs.admin.drawing import draw_axis, draw_gaps, draw_lane, draw_runners, draw_ticks
+from quick_jobs.admin.lanes import MANY, Bar, Window, gaps_between
+from quick_jobs.admin.links import Links
+from quick_jobs.admin.present import Present, present_at
+from quick_jobs.admin.spans import NAMED, Span
+from quick_jobs.admin.timeline_data import (
+    LANES,
+    MOST_READ,
+    MOST_RUNNERS,
+    jobs_seen_in,
+    lanes,
+    runners_in,
+)
+from quick_jobs.admin.wording import clock_time
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+_DEFAULT = "6h"
+
+
+class Choice(NamedTuple):
+    """What part of the history is asked for."""
+
+    span: str
+    until: Optional[dt.datetime]  # the present if None
+    query: str
+    page: int
+
+    @classmethod
+    def of(cls, params: Any, present: Present) -> Choice:
+        """Return what the address says, or what is usual for what it does not say well."""
+        until = Span.parse(f"-{params.get('until', '')}", present.now)
+        page = params.get("p", "")
+        return cls(
+            params.get("span") if params.get("span") in NAMED else _DEFAULT,
+            until.end if until and until.end and until.end < present.now else None,
+            params.get("q", "").strip(),
+            int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 0,
+        )
+
+    def url(self, **changes: Any) -> str:
+        """Return the address of this choice with ``changes``."""
+        changed = self._replace(**changes)
+        until = str(Span(None, changed.until)).strip("-")
+        params = {"span": changed.span, "until": until, "q": changed.query, "p": changed.page}
+        return "?" + urlencode({name: value for name, value in params.items() if value})
+
+    def window(self, now: dt.datetime) -> Window:
+        # A whole second, so that the slots begin at whole seconds too.
+        end = (self.until or now).replace(microsecond=0) + dt.timedelta(seconds=1)
+        return Window(end - NAMED[self.span][1], end)
+
+
+class DrawnLane(NamedTuple):
+    name: str
+    url: str
+    list_url: str
+    summary: str
+    svg: SafeString
+
+
+def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
+    """Return what the template needs."""
+    present = present_at(request)
+    choice = Choice.of(request.GET, present)
+    window = choice.window(present.now)
+    jobs = jobs_seen_in(window, choice.query.split()[:5], choice.page * LANES)
+    marks = ticks(window)
+    shades = SafeString("")
+    context: Dict[str, Any] = {}
+    if links.permits(JobRunner):
+        runners = runners_in(window)
+        shades = draw_gaps(_gaps(runners, window, present), window)
+        svg, height = draw_runners(runners, window, present, links, shades)
+        context = {"runners": runners, "runners_svg": svg, "runners_height": height}
+    found = lanes(jobs[:LANES], window, present)
+    background = draw_ticks(marks) + shades
+    bad_since = next((lane.bad_since for lane in found if lane.bad_since), None)
+    return {
+        **context,
+        "choice": choice,
+        "spans": [
+            (text, choice.url(span=span, page=0), span == choice.span)
+            for span, (text, _length) in NAMED.items()
+        ],
+        "earlier": choice.url(until=window.start),
+        "later": choice.url(until=window.end + (window.end - window.start)),
+        "present": choice.url(until=None) if choice.until else "",
+        "previous_page": choice.url(page=choice.page - 1) if choice.page else "",
+        "next_page": choice.url(page=choice.page + 1) if len(jobs) > LANES else "",
+        "start": clock_time(window.start),
+        "end": clock_time(window.end),
+        "axis": draw_axis(marks),
+        "background": background,
+        "lanes": [
+            DrawnLane(
+                lane.job.name,
+                links.url(Job, lane.job.pk),
+                links.list_url(
+                    JobExecution, job__id__exact=lane.job.pk, since=Span(window.start, window.end)
+                ),
+                _summary(lane.bars),
+                draw_lane(lane.bars, lane.job.pk, background),
+            )
+            for lane in found
+        ],
+        "bad_since": clock_time(bad_since) if bad_since else "",
+        "legend": [
+            *EXECUTION_STATES,
+            (MANY, _("very many executions, failures known")),
+            *([("gap", _("no runner alive"))] if links.permits(JobRunner) else []),
+        ],
+    }
+
+
+def _summary(bars: List[Bar]) -> str:
+    failures = sum(bar.failures for bar in bars)
+    if any(bar.executions is None for bar in bars):
+        text = _("more than %d executions") % MOST_READ
+    else:
+        count = sum(bar.executions or 0 for bar in bars)
+        text = ngettext("%d execution", "%d executions", count) % count
+    if failures:
+        text += ", " + ngettext("%d failure", "%d failures", failures) % failures
+    return text
+
+
+def _gaps(runners: List[JobRunner], window: Window, present: Present) -> List[Window]:
+    lives = [(runner.started_at, present.end_of(runner)) for runner in runners]
+    if len(runners) == MOST_RUNNERS:  # of what was before, nothing is known
+        lives.append((window.start, min(start for start, _end in lives)))
+    return gaps_between(lives, Window(window.start, min(window.end, present.now)))

@@ -1,0 +1,112 @@
+"""What the timeline shows, read in a number of queries that depends on nothing."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence
+
+from django.db.models import OuterRef, Q, Subquery
+
+from quick_jobs.admin.lanes import Bar, Window, bars_of, bars_of_many
+from quick_jobs.admin.lately import Seen, see
+from quick_jobs.admin.present import Present
+from quick_jobs.admin.recent import Newest, any_of, newest_of_each
+from quick_jobs.admin.slots import slots_in_use
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+#: Jobs on a page.
+LANES = 20
+
+#: Executions of a job that are read; of one that has more in the window, only slots are looked at.
+MOST_READ = 500
+
+#: Failures, and others that went wrong, that are read for the jobs that have too many executions.
+MOST_BAD = 1000
+
+#: Runners that are read.
+MOST_RUNNERS = 3000
+
+_BAD_OUTCOMES = (
+    JobExecution.FAILED,
+    JobExecution.TIMED_OUT,
+    JobExecution.ABANDONED,
+    JobExecution.INTERRUPTED,
+)
+
+
+class Lane(NamedTuple):
+    """A job with its bars; ``bad_since`` is set if failures before it are not shown."""
+
+    job: Job
+    bars: List[Bar]
+    bad_since: Optional[dt.datetime]
+
+
+def jobs_seen_in(window: Window, words: Sequence[str], skip: int) -> List[Job]:
+    """Return those jobs that ran in ``window``, from the number ``skip`` on, and one too many."""
+    # Asked for whether there is one in the window, MariaDB would begin with the job's first.
+    until = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lte=window.end)
+    newest = Subquery(until.order_by("-started_at").values("started_at")[:1])
+    running = JobExecution.objects.filter(outcome=JobExecution.RUNNING, started_at__lt=window.start)
+    jobs = Job.objects.annotate(newest=newest)
+    jobs = jobs.filter(Q(newest__gte=window.start) | Q(pk__in=running.values("job")))
+    for word in words:
+        jobs = jobs.filter(name__icontains=word)
+    return list(jobs.order_by("name")[skip : skip + LANES + 1])
+
+
+def lanes(jobs: Sequence[Job], window: Window, present: Present) -> List[Lane]:
+    """Return the lanes of ``jobs``."""
+    pks = [job.pk for job in jobs]
+    newest = newest_of_each("job", pks, MOST_READ, until=window.end)
+    dense = [pk for pk, span in newest.items() if span.is_full and span.start > window.start]
+    executions = _executions([pk for pk in pks if pk not in dense], window, present)
+    bad = _bad(window, present) if dense else []
+    bad_since = max((one[-1].started_at for one in bad if len(one) == MOST_BAD), default=None)
+    bad_by_job = _by_job(seen for one in bad for seen in one)
+    slots = slots_in_use(dense, window) if dense else {}
+    return [
+        Lane(job, bars_of_many(slots[job.pk], bad_by_job.get(job.pk, []), window), bad_since)
+        if job.pk in slots
+        else Lane(job, bars_of(executions.get(job.pk, []), window), None)
+        for job in jobs
+    ]
+
+
+def _executions(pks: Sequence[int], window: Window, present: Present) -> Dict[int, List[Seen]]:
+    """Return the executions of these jobs, with the last before the window: it may reach in."""
+    before = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lt=window.start)
+    last = Subquery(before.order_by("-started_at").values("started_at")[:1])
+    starts = dict(
+        Job.objects.filter(pk__in=pks).annotate(last=last).order_by().values_list("pk", "last")
+    )
+    spans = {pk: Newest(start or window.start, window.end, True) for pk, start in starts.items()}
+    found = JobExecution.objects.filter(any_of("job", spans))
+    return _by_job(
+        seen
+        for seen in see(found, present)
+        if seen.started_at + (seen.duration or dt.timedelta(0)) >= window.start
+    )
+
+
+def _by_job(executions: Any) -> Dict[int, List[Seen]]:
+    found: Dict[int, List[Seen]] = {}
+    for seen in executions:
+        found.setdefault(seen.job_id, []).append(seen)
+    return found
+
+
+def _bad(window: Window, present: Present) -> List[List[Seen]]:
+    """Return the newest that went wrong, in a list for each outcome: an index has each of them."""
+    inside = JobExecution.objects.filter(
+        started_at__gte=window.start, started_at__lte=window.end
+    ).order_by("-started_at")
+    return [see(inside.filter(outcome=outcome), present, MOST_BAD) for outcome in _BAD_OUTCOMES]
+
+
+def runners_in(window: Window) -> List[JobRunner]:
+    """Return the newest of the runners that lived in ``window``."""
+    lived = Q(stopped_at__gte=window.start)
+    lived |= Q(stopped_at__isnull=True, last_heartbeat_at__gte=window.start)
+    runners = JobRunner.objects.filter(lived, started_at__lte=window.end)
+    return list(runners.order_by("-pk")[:MOST_RUNNERS])

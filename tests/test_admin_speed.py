@@ -1,0 +1,86 @@
+"""No page's number of queries, nor what they read, grows with what there is."""
+
+import datetime as dt
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+
+from tests.admin_pages import address, ago, make_executions, make_job, make_runner
+
+
+def fill(number, executions):
+    jobs = [make_job(f"shop.jobs.job_{number}_{one}") for one in range(number)]
+    for one in range(number):
+        runner = make_runner(*jobs, pid=one + 1)
+        make_runner(*jobs, pid=one + 1, beat_at=ago(hours=2), started_at=ago(hours=5))
+        for job in jobs:
+            make_executions(job, runner, executions, every=20, error="ValueError: boom")
+            make_executions(job, runner, outcome="running")
+            make_executions(job, runner, executions // 2, outcome="failed", error="boom")
+    return jobs[0], runner
+
+
+def queries_of(client, name, *args, **query):
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
+        response = client.get(address(name, *args), query)
+    assert response.status_code == 200
+    return [query["sql"] for query in captured.captured_queries]
+
+
+PAGES = [
+    ("job_changelist", {}),
+    ("job_changelist", {"state": "running"}),
+    ("job_changelist", {"state": "failed"}),
+    ("job_changelist", {"state": "alive"}),
+    ("jobexecution_changelist", {}),
+    ("jobexecution_changelist", {"outcome__exact": "failed"}),
+    ("jobexecution_changelist", {"outcome__exact": "failed", "took": "1"}),
+    ("jobexecution_changelist", {"outcome__exact": "lost"}),
+    ("jobexecution_changelist", {"q": "boom job"}),
+    ("jobrunner_changelist", {}),
+    ("jobrunner_changelist", {"state": "lost"}),
+    ("timeline", {}),
+    ("timeline", {"span": "7d"}),
+]
+
+
+@pytest.mark.parametrize(("name", "query"), PAGES)
+def test_the_number_of_queries_depends_on_nothing(admin_client, name, query):
+    fill(2, 3)
+    few = queries_of(admin_client, name, **query)
+    fill(5, 8)
+    many = queries_of(admin_client, name, **query)
+    assert len(many) == len(few), "\n\n".join(many)
+
+
+@pytest.mark.parametrize(("name", "query"), PAGES)
+def test_no_query_counts_the_table_or_looks_for_what_is_distinct(admin_client, name, query):
+    fill(2, 3)
+    for sql in queries_of(admin_client, name, **query):
+        assert "DISTINCT" not in sql
+        # Only what a LIMIT has bounded is counted.
+        assert "COUNT(" not in sql or "LIMIT" in sql or "jobrunner_jobs" in sql, sql
+
+
+@pytest.mark.parametrize("model", ["job", "jobrunner", "jobexecution"])
+def test_a_rows_page_takes_the_same_queries_whatever_there_is(admin_client, model):
+    job, runner = fill(2, 3)
+
+    def queries():
+        execution = runner.executions.order_by("-pk").exclude(outcome="running")[1]
+        pks = {"job": job.pk, "jobrunner": runner.pk, "jobexecution": execution.pk}
+        return queries_of(admin_client, f"{model}_change", pks[model])
+
+    few = queries()
+    fill(4, 4)
+    make_executions(job, runner, 50, duration=dt.timedelta(seconds=3))
+    assert len(queries()) == len(few)
+
+
+def test_a_list_does_not_read_tracebacks(admin_client):
+    fill(1, 3)
+    for name in ("jobexecution_changelist", "job_changelist", "timeline"):
+        assert not any("traceback" in sql for sql in queries_of(admin_client, name))

@@ -1,0 +1,81 @@
+"""The texts are translated, and what is installed is what was written."""
+
+import gettext
+import re
+from pathlib import Path
+
+import pytest
+from django.utils import translation
+
+import quick_jobs
+from tests.admin_pages import make_executions, make_job, make_runner, page
+
+LOCALE = Path(quick_jobs.__file__).parent / "locale"
+LANGUAGES = sorted(path.name for path in LOCALE.iterdir())
+
+# What one line of a file in gettext's format says, and the text that it holds.
+LINE = re.compile(r'(msgid|msgid_plural|msgstr|msgstr\[\d\]) "(.*)"')
+
+
+def entries(language):
+    """Yield the entries of a file of translations, each as a dict."""
+    text = (LOCALE / language / "LC_MESSAGES" / "django.po").read_text(encoding="utf-8")
+    for block in text.split("\n\n")[1:]:
+        yield {name: value.replace('\\"', '"') for name, value in LINE.findall(block)}
+
+
+def catalog(language):
+    path = LOCALE / language / "LC_MESSAGES" / "django.mo"
+    with path.open("rb") as file:
+        return gettext.GNUTranslations(file)
+
+
+def test_there_are_german_french_and_spanish():
+    assert LANGUAGES == ["de", "es", "fr"]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_text_is_translated_and_compiled(language):
+    compiled = catalog(language)
+    for entry in entries(language):
+        if "msgid_plural" in entry:
+            for number, form in ((1, "msgstr[0]"), (2, "msgstr[1]")):
+                found = compiled.ngettext(entry["msgid"], entry["msgid_plural"], number)
+                assert found == entry[form] != ""
+        else:
+            assert compiled.gettext(entry["msgid"]) == entry["msgstr"] != ""
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_translation_has_the_same_places_to_fill_in(language):
+    def places(text):
+        return sorted(re.findall(r"%(?:\(\w+\))?[ds]", text))
+
+    for entry in entries(language):
+        for name, text in entry.items():
+            assert places(text) == places(entry["msgid"]), (language, name, text)
+
+
+def test_all_languages_have_the_same_texts():
+    texts = [{entry["msgid"] for entry in entries(language)} for language in LANGUAGES]
+    assert all(one == texts[0] for one in texts)
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("de", ["alle 1 min", "vor 1 min", "1 von 3", "fehlgeschlagen", "Läuft gerade"]),
+        ("fr", ["toutes les 1 min", "il y a 1 min", "1 sur 3", "échouée"]),
+        ("es", ["cada 1 min", "hace 1 min", "1 de 3", "fallida"]),
+    ],
+)
+def test_pages_are_in_the_readers_language(admin_client, language, words):
+    job = make_job()
+    runner = make_runner(job)
+    make_executions(job, runner, 2, every=90)
+    make_executions(job, runner, every=70, outcome="failed")
+    with translation.override(language):
+        html = page(admin_client, "job_changelist") + page(admin_client, "jobrunner_changelist")
+        page(admin_client, "timeline")
+    for word in words:
+        assert word.lower() in html.lower()

@@ -1,0 +1,66 @@
+"""Makes the README's pictures of the admin, in ``docs/screenshots``:
+
+    pytest --ds=tests.browser.settings -m browser tests/browser/make_screenshots.py
+
+With ``QUICK_JOBS_SCREENSHOTS`` it makes them in the folder that this names, and more of them.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+ELSEWHERE = os.environ.get("QUICK_JOBS_SCREENSHOTS")
+PLACE = Path(ELSEWHERE) if ELSEWHERE else ROOT / "docs" / "screenshots"
+DARK = {"color_scheme": "dark"}
+PHONE = {"width": 390, "height": 844, "device_scale_factor": 2}
+
+PICTURES = {
+    "jobs": ("job/", {}),
+    "jobs-phone": ("job/", PHONE),
+    "executions": ("jobexecution/?outcome__exact=failed", {}),
+    "execution": ("jobexecution/{failed}/change/", {}),
+    "runners": ("jobrunner/", {}),
+    "timeline": ("jobexecution/timeline/?span=6h", {}),
+    "timeline-dark": ("jobexecution/timeline/?span=24h", DARK),
+}
+MORE_PICTURES = {
+    "jobs-dark": ("job/", DARK),
+    "jobs-german": ("job/", {"locale": "de-DE"}),
+    "jobs-arabic": ("job/", {"locale": "ar"}),
+    "job": ("job/{job}/change/", {}),
+    "executions-dark": ("jobexecution/", DARK),
+    "executions-phone": ("jobexecution/", PHONE),
+    "executions-arabic": ("jobexecution/", {"locale": "ar"}),
+    "execution-dark": ("jobexecution/{failed}/change/", DARK),
+    "execution-phone": ("jobexecution/{failed}/change/", PHONE),
+    "execution-arabic": ("jobexecution/{failed}/change/", {"locale": "ar"}),
+    "runners-dark": ("jobrunner/", DARK),
+    "runners-phone": ("jobrunner/", PHONE),
+    "runner": ("jobrunner/{runner}/change/", {}),
+    "timeline-phone": ("jobexecution/timeline/?span=6h", PHONE),
+    "timeline-arabic": ("jobexecution/timeline/?span=6h", {"locale": "ar"}),
+}
+if ELSEWHERE:
+    PICTURES.update(MORE_PICTURES)
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_a_screenshot_is_made(open_page, name):
+    address, options = PICTURES[name]
+    failed = JobExecution.objects.filter(outcome=JobExecution.FAILED).exclude(traceback="")
+    page = open_page(
+        address.format(
+            failed=failed.order_by("-started_at")[1].pk,
+            job=Job.objects.get(name="shop.jobs.ask_the_supplier").pk,
+            runner=JobRunner.objects.order_by("-pk")[1].pk,
+        ),
+        **options,
+    )
+    PLACE.mkdir(parents=True, exist_ok=True)
+    page.screenshot(path=str(PLACE / f"{name}.png"))

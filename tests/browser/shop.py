@@ -1,0 +1,167 @@
+"""Three believable days in the life of a shop's jobs, always the same but for the date."""
+
+import datetime as dt
+import random
+from typing import NamedTuple
+
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+MINUTE = 60
+HOUR = 60 * MINUTE
+
+TRACEBACK = """Traceback (most recent call last):
+  File "/srv/shop/.venv/lib/python3.12/site-packages/urllib3/connectionpool.py", line 468, in _make_request
+    self._validate_conn(conn)
+  File "/srv/shop/.venv/lib/python3.12/site-packages/urllib3/connection.py", line 211, in connect
+    sock = self._new_conn()
+ConnectionRefusedError: [Errno 111] Connection refused
+
+The above exception was the direct cause of the following exception:
+
+Traceback (most recent call last):
+  File "/srv/shop/shop/jobs.py", line 41, in ask_the_supplier
+    stock = supplier.stock_of(product for product in Product.objects.running_low())
+            ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+  File "/srv/shop/shop/supplier.py", line 88, in stock_of
+    raise SupplierUnavailable(f"{self.host} does not answer") from error
+shop.supplier.SupplierUnavailable: api.supplier.example does not answer
+"""  # noqa: E501
+
+
+class Kind(NamedTuple):
+    """A job, in seconds; ``errors`` are drawn from with the probability ``failing``."""
+
+    name: str
+    interval: int
+    variance: int
+    takes: float
+    failing: float = 0.0
+    errors: tuple = ()
+    timeout: int = 0
+    first: int = 0  # after the runner's start; 0 is by chance
+
+
+KINDS = [
+    Kind("billing.jobs.close_the_day", 24 * HOUR, 0, 19 * MINUTE),
+    Kind("billing.jobs.send_invoices", 15 * MINUTE, MINUTE, 21),
+    Kind("newsletter.jobs.collect_bounces", 10 * MINUTE, 0, 4.2),
+    Kind("search.jobs.rebuild_index", 2 * HOUR, 0, 27 * MINUTE, first=76 * MINUTE),
+    Kind(
+        "shop.jobs.ask_the_supplier",
+        5 * MINUTE,
+        30,
+        1.8,
+        0.04,
+        ("SupplierUnavailable: api.supplier.example does not answer",),
+    ),
+    Kind("shop.jobs.pack_orders", 5 * MINUTE, 0, 38),
+    Kind(
+        "shop.jobs.send_emails",
+        MINUTE,
+        15,
+        0.9,
+        0.002,
+        ("SMTPServerDisconnected: Connection unexpectedly closed",),
+    ),
+    Kind("shop.jobs.take_stock", HOUR, 5 * MINUTE, 11 * MINUTE),
+    Kind("shop.jobs.update_prices", 30 * MINUTE, 0, 44, timeout=5 * MINUTE),
+    Kind("statistics.jobs.count_visitors", 40, 0, 0.06),
+]
+
+
+def make_history(now):
+    """Fill the empty tables; the present is ``now``."""
+    chance = random.Random(11)
+    jobs = {
+        kind.name: Job.objects.create(
+            name=kind.name,
+            interval=dt.timedelta(seconds=kind.interval),
+            variance=dt.timedelta(seconds=kind.variance),
+            timeout=dt.timedelta(seconds=kind.timeout) if kind.timeout else None,
+        )
+        for kind in KINDS
+    }
+    gone = Job.objects.create(name="shop.jobs.import_old_orders", interval=dt.timedelta(hours=1))
+
+    def ago(hours, minutes=0):
+        return now - dt.timedelta(hours=hours, minutes=minutes)
+
+    def runner(hostname, pid, started, names, **fields):
+        made = JobRunner.objects.create(hostname=hostname, pid=pid, started_at=started, **fields)
+        made.jobs.set(jobs[name] for name in names)
+        return made
+
+    mine = [name for name in jobs if name.startswith(("shop.", "billing.", "newsletter."))]
+    others = [name for name in jobs if name not in mine]
+    signal = {"stop_reason": JobRunner.SIGNAL, "stop_detail": "SIGTERM"}
+    first = runner(
+        "worker-1", 812, ago(72), mine, last_heartbeat_at=ago(29), stopped_at=ago(29), **signal
+    )
+    first.jobs.add(gone)
+    crashed = runner("worker-1", 2291, ago(28, 58), mine, last_heartbeat_at=ago(4, 10))
+    old = runner(
+        "worker-2", 640, ago(72), others, last_heartbeat_at=ago(20), stopped_at=ago(20), **signal
+    )
+    current = runner("worker-1", 3344, ago(3, 25), mine, last_heartbeat_at=now)
+    beside = runner("worker-2", 1077, ago(19, 59), others, last_heartbeat_at=ago(4, 10))
+    after = runner("worker-2", 2910, ago(3, 25), others, last_heartbeat_at=now)
+
+    lives = {
+        True: [
+            (first, ago(72), ago(29)),
+            (crashed, ago(28, 58), ago(4, 10)),
+            (current, ago(3, 25), now),
+        ],
+        False: [
+            (old, ago(72), ago(20)),
+            (beside, ago(19, 59), ago(4, 10)),
+            (after, ago(3, 25), now),
+        ],
+    }
+    rows = []
+    for kind in KINDS:
+        for lived, start, end in lives[kind.name in mine]:
+            rows += list(executions(chance, kind, jobs[kind.name], lived, start, end, now))
+    rows += executions(chance, Kind(gone.name, HOUR, 0, 95), gone, first, ago(72), ago(41), now)
+    rows.sort(key=lambda row: row.started_at)
+    numbers = {}
+    for row in rows:
+        row.number = numbers[row.runner_id] = numbers.get(row.runner_id, 0) + 1
+    JobExecution.objects.bulk_create(rows, batch_size=500)
+
+
+def executions(chance, kind, job, runner, start, end, now):
+    """Yield the executions of ``job`` in a runner that lived from ``start`` to ``end``."""
+    first = kind.first or chance.uniform(1, max(30, min(kind.interval / 3, 900)))
+    moment = start + dt.timedelta(seconds=first)
+    while moment < end:
+        seconds = kind.takes * chance.lognormvariate(0, 0.25)
+        outcome, error, traceback = JobExecution.SUCCEEDED, "", ""
+        outage = now - dt.timedelta(hours=1, minutes=50) < moment < now - dt.timedelta(minutes=55)
+        failing = 0.85 if outage and kind.failing > 0.01 else kind.failing
+        if chance.random() < failing:
+            outcome, error = JobExecution.FAILED, chance.choice(kind.errors)
+            seconds, traceback = 30.0, TRACEBACK
+        elif kind.timeout and chance.random() < 0.04:
+            outcome, seconds = JobExecution.TIMED_OUT, kind.timeout
+            error = "Still running after 5 min"
+        finished = moment + dt.timedelta(seconds=seconds)
+        if finished > end:
+            if end == now or runner.stopped_at is None:
+                outcome, finished = JobExecution.RUNNING, None
+            else:
+                outcome, finished = JobExecution.INTERRUPTED, end
+                seconds = (end - moment).total_seconds()
+        yield JobExecution(
+            job=job,
+            runner=runner,
+            started_at=moment,
+            finished_at=finished,
+            duration=dt.timedelta(seconds=seconds) if finished else None,
+            lateness=dt.timedelta(milliseconds=chance.expovariate(1 / 3)),
+            outcome=outcome,
+            error=error,
+            traceback=traceback,
+        )
+        pause = kind.interval + chance.uniform(0, kind.variance)
+        moment += dt.timedelta(seconds=max(pause, seconds))

@@ -1,0 +1,219 @@
+"""The admin in a browser, under a strict policy; every page that complains fails its test."""
+
+import re
+
+import pytest
+
+from quick_jobs.admin.compat import HAS_DARK_ADMIN
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+pytestmark = pytest.mark.browser
+
+DARK = {"color_scheme": "dark"}
+PHONE = {"width": 390, "height": 844}
+
+
+def color(page, selector, name):
+    script = "([selector, name]) => getComputedStyle(document.querySelector(selector))[name]"
+    return page.evaluate(script, [selector, name])
+
+
+def brightness(page, selector, name="backgroundColor"):
+    red, green, blue = map(float, re.findall(r"[\d.]+", color(page, selector, name))[:3])
+    return (red + green + blue) / 3
+
+
+def a_failed_one():
+    failed = JobExecution.objects.filter(outcome="failed").exclude(traceback="")
+    return failed.order_by("-started_at").first()
+
+
+def is_as_wide_as_the_window(page):
+    return page.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+
+
+def test_a_dropdown_filters_when_something_is_chosen(open_page):
+    page = open_page("jobexecution/")
+    with page.expect_navigation():
+        page.get_by_label("Outcome").select_option("failed")
+    assert "outcome__exact=failed" in page.url
+    assert set(page.locator("#result_list .qj-badge").all_inner_texts()) == {"failed"}
+    with page.expect_navigation():
+        page.locator(".qj-filter select").first.select_option("shop.jobs.send_emails")
+    assert "outcome__exact=failed" in page.url
+    names = page.locator("#result_list tbody th").all_inner_texts()
+    assert set(names) == {"shop.jobs.send_emails"}
+    with page.expect_navigation():
+        page.get_by_label("Outcome").select_option("All")
+    assert "outcome" not in page.url
+
+
+def test_a_dropdown_with_few_choices_is_one_too(open_page):
+    page = open_page("jobrunner/")
+    with page.expect_navigation():
+        page.get_by_label("State").select_option("lost")
+    assert page.locator("#result_list .qj-badge").all_inner_texts() == ["lost", "lost"]
+
+
+def test_the_keyboard_chooses_with_enter_and_not_with_each_arrow(open_page):
+    page = open_page("jobrunner/")
+    address = page.url
+    page.get_by_label("State").focus()
+    # A closed dropdown's change by a key, which not every platform's browser makes of an arrow.
+    page.evaluate(
+        """() => {
+            const select = document.querySelector(".qj-filter select");
+            select.dispatchEvent(new KeyboardEvent("keydown", {key: "ArrowDown", bubbles: true}));
+            select.selectedIndex = 1;
+            select.dispatchEvent(new Event("change", {bubbles: true}));
+        }"""
+    )
+    assert page.url == address
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert "state=alive" in page.url
+
+
+def test_after_the_way_back_the_dropdown_shows_what_the_list_does(open_page):
+    page = open_page("jobrunner/")
+    with page.expect_navigation():
+        page.get_by_label("State").select_option("lost")
+    page.go_back()
+    page.wait_for_function("document.querySelector('.qj-filter select').selectedIndex === 0")
+
+
+def test_jobs_show_at_once_what_is_wrong(open_page):
+    page = open_page("job/")
+    assert "Runners are lost" in page.locator(".qj-notices").inner_text()
+    row = page.locator("#result_list tr", has_text="ask_the_supplier")
+    assert row.locator(".qj-bad").count() == 1
+    assert row.locator(".qj-picture rect.qj-failed").count() > 0
+    assert page.locator(".qj-gone").inner_text() == "not in the code"
+
+
+def test_a_bar_of_a_picture_leads_to_its_execution(open_page):
+    page = open_page("job/")
+    row = page.locator("#result_list tr", has_text="ask_the_supplier")
+    bar = row.locator(".qj-picture a").filter(has=page.locator("rect.qj-failed")).first
+    assert "failed" in bar.locator("title").text_content()
+    with page.expect_navigation():
+        bar.locator(".qj-hit").click()
+    assert page.locator(".field-state .qj-failed").is_visible()
+
+
+def test_badges_have_colours_that_can_be_read(open_page):
+    for options in ({}, DARK):
+        page = open_page("jobexecution/?outcome__exact=failed", **options)
+        ground = brightness(page, ".qj-failed")
+        text = brightness(page, ".qj-failed", "color")
+        assert abs(ground - text) > 90
+
+
+@pytest.mark.skipif(not HAS_DARK_ADMIN, reason="the admin of this Django is always light")
+def test_the_dark_is_dark_and_the_switch_overrules_the_system(open_page):
+    page = open_page("jobexecution/timeline/", **DARK)
+    assert brightness(page, "body") < 60
+    assert brightness(page, ".qj-choices a.qj-chosen", "color") > 150
+    red_in_the_dark = color(page, "rect.qj-failed", "fill")
+    page.evaluate("document.documentElement.dataset.theme = 'light'")
+    assert brightness(page, "body") > 200
+    assert color(page, "rect.qj-failed", "fill") != red_in_the_dark
+
+
+def test_a_traceback_can_be_read_and_copied(open_page):
+    execution = a_failed_one()
+    page = open_page(
+        f"jobexecution/{execution.pk}/change/",
+        permissions=["clipboard-read", "clipboard-write"],
+    )
+    assert "SupplierUnavailable" in page.locator("pre.qj-traceback").inner_text() or (
+        execution.traceback
+    )
+    page.get_by_role("button", name="Copy").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    assert page.evaluate("navigator.clipboard.readText()") == execution.traceback
+
+
+def test_an_execution_leads_to_those_before_and_after(open_page):
+    execution = a_failed_one()
+    page = open_page(f"jobexecution/{execution.pk}/change/")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Previous of this job").click()
+    with page.expect_navigation():
+        page.get_by_role("link", name="Next of this job").click()
+    assert f"/{execution.pk}/change/" in page.url
+
+
+def test_the_timeline_draws_and_leads_on(open_page):
+    page = open_page("jobexecution/timeline/")
+    assert page.locator(".qj-bars").count() == 11
+    assert page.locator("rect.qj-gap").count() == 12
+    pattern = page.locator('rect[fill="url(#qj-running)"]').first
+    assert pattern.bounding_box()["width"] > 1
+    lane = page.get_by_role("group", name=re.compile("ask_the_supplier.*failures?"))
+    bar = lane.locator("a:not([tabindex])").first
+    bar.focus()
+    with page.expect_navigation():
+        page.keyboard.press("Enter")
+    assert page.locator(".field-state .qj-failed").is_visible()
+
+
+def test_the_timeline_shows_other_times(open_page):
+    page = open_page("jobexecution/timeline/")
+    for name in ("the last hour", "the last 7 days", "Earlier", "Earlier", "Later", "Now"):
+        with page.expect_navigation():
+            page.get_by_role("link", name=name, exact=True).click()
+    page.get_by_label("Job", exact=True).fill("supplier")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Search").click()
+    assert page.locator(".qj-lane-name").count() == 2
+
+
+def test_a_summed_up_bar_leads_to_its_executions(open_page):
+    page = open_page("jobexecution/timeline/?span=24h")
+    lane = page.get_by_role("group", name=re.compile("count_visitors"))
+    with page.expect_navigation():
+        lane.locator("a").first.click()
+    rows = page.locator("#result_list tbody tr")
+    assert 10 < rows.count() < 40
+    assert page.get_by_label("Start").input_value().count("since=") == 1
+
+
+@pytest.mark.parametrize("locale", ["en", "ar", "de"])
+def test_every_page_fits_a_phone(open_page, locale):
+    page = open_page("job/", locale=locale, **PHONE)
+    start = page.url
+    for address in (
+        "job/",
+        "jobexecution/",
+        "jobrunner/",
+        "jobexecution/timeline/",
+        f"jobexecution/{a_failed_one().pk}/change/",
+        f"job/{Job.objects.order_by('-pk')[3].pk}/change/",
+        f"jobrunner/{JobRunner.objects.order_by('-pk')[0].pk}/change/",
+    ):
+        page.goto(start.replace("job/", address))
+        assert is_as_wide_as_the_window(page), address
+
+
+def test_pages_run_from_right_to_left(open_page):
+    page = open_page("jobexecution/", locale="ar")
+    first, second = (page.locator(".qj-filter").nth(number).bounding_box() for number in (0, 1))
+    assert first["x"] > second["x"]
+
+
+def test_pages_are_in_the_readers_language(open_page):
+    page = open_page("job/", locale="de")
+    assert "Runner sind verloren" in page.locator(".qj-notices").inner_text()
+    assert page.get_by_label("Zustand").is_visible()
+
+
+def test_a_deletion_is_confirmed_first(open_page):
+    runner = JobRunner.objects.order_by("pk").first()
+    page = open_page(f"jobrunner/{runner.pk}/change/")
+    with page.expect_navigation():
+        page.locator(".deletelink").click()
+    assert "Executions:" in page.locator("#content").inner_text()
+    with page.expect_navigation():
+        page.get_by_role("button", name="Yes").click()
+    assert not JobRunner.objects.filter(pk=runner.pk).exists()

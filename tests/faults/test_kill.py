@@ -1,0 +1,77 @@
+"""The process is killed at any moment: what is on record stays, and what ran is shown as lost."""
+
+import random
+import signal
+import time
+from collections import defaultdict
+
+import pytest
+
+from quick_jobs.models import JobExecution
+from tests.faults.shops import STEADY
+from tests.site import wait_until
+
+pytestmark = pytest.mark.faults
+
+KILLS = 50
+AT_ONCE = 5
+
+BUSY = """
+    @register_job(interval=0.01)
+    def busy(env):
+        with seen("busy"):
+            pass
+"""
+
+
+def ends_on_record(shop, pid):
+    return {
+        execution.number: (execution.job.name, execution.outcome, execution.finished_at)
+        for execution in shop.executions(runner__pid=pid)
+        if execution.outcome != "running"
+    }
+
+
+def test_what_was_on_record_stays_and_what_ran_is_lost(any_shop):
+    shop = any_shop
+    # So that no start goes without its record, however busy the machine is.
+    shop.settings("QUICK_JOBS_START_RECORD_TIMEOUT = 60")
+    shop.jobs(STEADY, BUSY)
+    before = {}
+    for _ in range(KILLS // AT_ONCE):
+        runners = [shop.start("run_jobs") for _ in range(AT_ONCE)]
+        for number, runner in enumerate(runners):
+            if number:  # the first may be killed before it gets to work
+                pids = [str(runner.pid)]
+                wait_until(lambda: pids[0] in [each[2] for each in shop.told()])  # noqa: B023
+            time.sleep(random.random() / 2)
+            before[runner.pid] = ends_on_record(shop, runner.pid)
+            runner.send(signal.SIGKILL)
+            assert runner.wait() == -signal.SIGKILL
+    assert len(before) == KILLS
+    assert sum(map(len, before.values())) > 10 * KILLS
+
+    for pid, ends in before.items():
+        after = ends_on_record(shop, pid)
+        assert {number: after.get(number) for number in ends} == ends
+    records = defaultdict(list)
+    for execution in shop.executions():
+        records[execution.runner.pid, execution.job.name].append(execution)
+    visits = shop.visits()
+    assert visits.keys() <= records.keys()
+    for key, executions in records.items():
+        seen = visits.get(key, [])
+        # A start that was on record when its job had not begun yet is the last there is.
+        assert len(executions) - len(seen) in (0, 1), key
+        for execution, visit in zip(executions, seen):
+            assert visit.ended or execution.outcome == "running"
+        for execution in executions[:-1]:  # the next one began after their end was known
+            assert execution.outcome in ("succeeded", "failed", "running")
+        for execution in executions[len(seen) :]:
+            assert execution.outcome == "running"
+
+    wait_until(lambda: not shop.runners("alive"))
+    assert {runner.pid for runner in shop.runners("lost")} == {pid for pid, _ in records}
+    with shop.database() as using:
+        lost = JobExecution.objects.using(using).lost().count()
+    assert lost == shop.count(outcome="running") > 0

@@ -1,0 +1,43 @@
+"""A write is done, and its answer is lost: the write is tried again, and done once."""
+
+import pytest
+
+from tests.faults.proxy import Proxy
+from tests.faults.shops import STEADY, stop
+from tests.site import wait_until
+
+pytestmark = pytest.mark.faults
+
+# Their tracebacks are too long for one statement, so they are written in a transaction.
+LONG_TRACEBACKS = "".join(
+    f"""
+@register_job(interval=0.2)
+def long_{number}_fails(env):
+    with seen("long_{number}_fails"):
+        raise ValueError("x" * 60_000)
+"""
+    for number in range(12)
+)
+
+
+@pytest.fixture
+def proxy(server):
+    proxy = Proxy(server.port)
+    yield proxy
+    proxy.close()
+
+
+@pytest.mark.parametrize(
+    ("statement", "jobs"),
+    [(rb"INSERT INTO", STEADY), (rb"COMMIT\0?$", LONG_TRACEBACKS)],
+    ids=["statement", "transaction"],
+)
+def test_a_lost_answer_costs_no_record_and_doubles_none(server, new_shop, proxy, statement, jobs):
+    shop = new_shop(server.settings(port=proxy.port))
+    shop.jobs(jobs)
+    proxy.lose_answers(statement)
+    runner = shop.start("run_jobs")
+    wait_until(lambda: proxy.lost >= 20, 40)
+    stop(runner)
+    shop.assert_history_is_true()
+    assert shop.runner().stopped_at

@@ -1,0 +1,58 @@
+"""migrations_test_project, which people start first."""
+
+import re
+import shutil
+import signal
+from urllib.request import urlopen
+
+import pytest
+
+from tests.site import ROOT, Project
+
+ENDINGS = (
+    "shop.jobs.place_orders succeeded",
+    "shop.jobs.pack_an_order succeeded",
+    "shop.jobs.update_prices succeeded",
+)
+
+
+@pytest.fixture
+def sample(tmp_path):
+    """A copy of the project, with a database of its own."""
+    path = tmp_path / "sample"
+    shutil.copytree(
+        str(ROOT / "migrations_test_project"),
+        str(path),
+        ignore=shutil.ignore_patterns("*.sqlite3*", "__pycache__"),
+    )
+    sample = Project(path)
+    yield sample
+    sample.end()
+
+
+def test_its_migrations_and_ours_are_complete(sample):
+    checked = sample.run("makemigrations", "--check", "--dry-run")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_shows_its_jobs_and_its_admin_and_stops_cleanly(sample, signum):
+    demo = sample.start("demo")
+    address = re.search(r"http://127\.0\.0\.1:\d+/", demo.wait_for_output("Log in as")).group()
+    with urlopen(address, timeout=20) as page:  # it leads to the admin's login
+        assert "Log in" in page.read().decode()
+    with urlopen(f"{address}static/admin/css/base.css", timeout=20) as style:
+        assert style.status == 200
+    for ending in ENDINGS:
+        demo.wait_for_output(ending)
+    demo.send(signum)
+    assert demo.wait() == 0, demo.output
+    assert "Traceback" not in demo.output.partition("stopping: ")[2]
+
+
+def test_a_second_demo_takes_another_port_and_the_login_that_there_is(sample):
+    addresses = set()
+    for _ in range(2):
+        demo = sample.start("demo")
+        addresses.add(re.search(r"http://\S+", demo.wait_for_output("Log in as")).group())
+    assert len(addresses) == 2

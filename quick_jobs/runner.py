@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextvars
 import datetime as dt
-import enum
 import itertools
 import logging
 import random
 import threading
 import time
 from queue import Empty
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from quick_jobs.backlog import Record
 from quick_jobs.durations import in_words
@@ -30,22 +29,17 @@ from quick_jobs.messages import (
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.schedule import Schedule
+from quick_jobs.shutdown import LAST_WRITES, Phase, Shutdown
 from quick_jobs.timeouts import Timeouts
 from quick_jobs.tracebacks import stack_text
+from quick_jobs.unrecorded import UnrecordedStarts
+from quick_jobs.upkeep import Upkeep
 from quick_jobs.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
 
-# Seconds that the last writes get when the jobs have used up the stop timeout.
-_LAST_WRITES = 1.0
-
 # Messages handled before the clock is looked at again.
 _MESSAGES_AT_ONCE = 1000
-
-# Seconds between two prunings by a runner with a retention, and before its first, with a random
-# part so that runners which start together do not prune together.
-_PRUNE_INTERVAL = 3600.0
-_FIRST_PRUNE = 5.0
 
 _NEVER_BEGUN = "the runner stopped before the job began"
 
@@ -59,13 +53,6 @@ class Limits(NamedTuple):
     heartbeat_interval: float
     prunes: bool
     max_traceback: int
-
-
-class Phase(enum.Enum):
-    RUNNING = "running"
-    STOPPING = "waiting for jobs to end"
-    CLOSING = "waiting for the history"
-    OVER = "over"
 
 
 class Runner:
@@ -90,7 +77,6 @@ class Runner:
         self._limits = limits
         self._clock = clock
         self._wall_clock = wall_clock
-        self._chance = chance
         self._inbox: Mailbox[Any] = Mailbox()
         self._handlers: Dict[type, Callable[[Any], None]] = {
             Execution: self._on_ended,
@@ -105,36 +91,32 @@ class Runner:
         self._pool: WorkerPool[Execution] = WorkerPool(self._work, self._report_dead_worker)
         self._schedule = Schedule(jobs, clock(), chance)
         self._numbers = itertools.count(1)
-        self._unrecorded: Dict[int, Tuple[Execution, float]] = {}
+        self._unrecorded = UnrecordedStarts(limits.start_record_timeout if history.is_kept else 0.0)
         self._running: Dict[int, Execution] = {}
         self._timed_out: Dict[int, Execution] = {}
         self._timeouts = Timeouts(self._running)
         self._records: List[Record] = []
-        self._history_answers = history.is_kept and limits.start_record_timeout > 0
-        self._phase = Phase.RUNNING
+        self._shutdown = Shutdown(limits.stop_timeout)
         self._stopping = threading.Event()
-        self._stop_reason = ""
-        self._stop_detail = ""
         self._was_signalled = False
-        self._deadline: Optional[float] = None
         self._history_is_closed = False
         self._has_abandoned = False
-        self._exit_status = 0
         self._stop_at = None if limits.stop_after is None else clock() + limits.stop_after
-        self._next_beat = clock() + limits.heartbeat_interval
-        self._next_prune = clock() + _FIRST_PRUNE * (1 + chance())
+        self._upkeep: Optional[Upkeep] = None
+        if history.is_kept:
+            self._upkeep = Upkeep(limits.heartbeat_interval, limits.prunes, clock(), chance)
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
         self._history.start(self._inbox.put)
         try:
-            while self._phase is not Phase.OVER:
+            while self._shutdown.phase is not Phase.OVER:
                 self.step()
         except Exception as exc:
             self._break_down(exc)
         if not self._has_abandoned:
-            self._pool.join(_LAST_WRITES)
-        return self._exit_status
+            self._pool.join(LAST_WRITES)
+        return self._shutdown.exit_status
 
     def request_stop(self, signal: str) -> None:
         """Stop; asked a second time, stop without waiting for the jobs. Safe in signal handlers."""
@@ -145,7 +127,8 @@ class Runner:
         self._receive(self._seconds_to_wait())
         now = self._clock()
         self._begin_due(now)
-        self._hand_out_unrecorded(now)
+        for execution in self._unrecorded.overdue(now):
+            self._hand_out(execution, now)
         self._give_up_on_overdue(now)
         self._pool.check(now)
         self._keep_house(now)
@@ -155,17 +138,14 @@ class Runner:
     def _seconds_to_wait(self) -> Optional[float]:
         moments = [
             self._pool.next_check(),
+            self._unrecorded.next_check(),
             self._timeouts.next_check(),
-            self._deadline,
+            self._shutdown.deadline,
         ]
-        if self._phase is Phase.RUNNING:
+        if self._shutdown.phase is Phase.RUNNING:
             moments += [self._schedule.next_due(), self._stop_at]
-        if self._history.is_kept:
-            moments.append(self._next_beat)
-            if self._limits.prunes:
-                moments.append(self._next_prune)
-        if self._unrecorded:
-            moments.append(next(iter(self._unrecorded.values()))[1])
+        if self._upkeep:
+            moments.append(self._upkeep.next_check())
         soonest = min((moment for moment in moments if moment is not None), default=None)
         if soonest is None:
             return None
@@ -186,7 +166,7 @@ class Runner:
 
     def _begin_due(self, now: float) -> None:
         """Start what is due: its record first, if the database answers, then the job."""
-        if self._phase is not Phase.RUNNING:
+        if self._shutdown.phase is not Phase.RUNNING:
             return
         due = self._schedule.start_due(now)
         if not due:
@@ -197,21 +177,10 @@ class Runner:
                 next(self._numbers), scheduled, RunEnv(self._stopping), started_at
             )
             self._records.append(execution.record())
-            if self._history_answers:
-                deadline = now + self._limits.start_record_timeout
-                self._unrecorded[execution.number] = (execution, deadline)
+            if self._unrecorded.are_awaited:
+                self._unrecorded.add(execution, now)
             else:
                 self._hand_out(execution, now)
-
-    def _hand_out_unrecorded(self, now: float) -> None:
-        """Start the jobs that have waited too long for their record."""
-        while self._unrecorded:
-            execution, deadline = next(iter(self._unrecorded.values()))
-            if deadline > now and self._history_answers:
-                return
-            self._history_answers = False
-            del self._unrecorded[execution.number]
-            self._hand_out(execution, now)
 
     def _hand_out(self, execution: Execution, now: float) -> None:
         self._running[execution.number] = execution
@@ -248,15 +217,12 @@ class Runner:
         self._schedule.ended(execution.scheduled, self._clock(), env.rerun_requested)
 
     def _on_starts_recorded(self, message: StartsRecorded) -> None:
-        self._history_answers = self._limits.start_record_timeout > 0
         now = self._clock()
-        for number in message.numbers:
-            waiting = self._unrecorded.pop(number, None)
-            if waiting is not None:
-                self._hand_out(waiting[0], now)
+        for execution in self._unrecorded.recorded(message.numbers):
+            self._hand_out(execution, now)
 
     def _on_history_away(self, message: HistoryAway) -> None:
-        self._history_answers = False
+        self._unrecorded.history_is_away()
 
     def _on_history_refused(self, message: HistoryRefused) -> None:
         self.refusal = message.why
@@ -271,8 +237,7 @@ class Runner:
             self._stop(JobRunner.SIGNAL, message.signal)
         else:
             logger.warning("%s again: stopping at once", message.signal)
-            self._exit_status = 1
-            self._deadline = self._clock()
+            self._shutdown.hurry(self._clock())
 
     def _on_thread_died(self, message: ThreadDied) -> None:
         logger.critical("%s died of an error", message.name, exc_info=message.error)
@@ -300,14 +265,10 @@ class Runner:
 
     def _keep_house(self, now: float) -> None:
         """Have the heartbeat written and old history deleted, in their time."""
-        if not self._history.is_kept:
-            return
-        if now >= self._next_beat:
+        if self._upkeep and self._upkeep.beat_is_due(now):
             self._history.beat(now)
-            self._next_beat = now + self._limits.heartbeat_interval
-        if self._limits.prunes and now >= self._next_prune:
+        if self._upkeep and self._upkeep.pruning_is_due(now):
             self._history.prune()
-            self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._chance())
 
     def _send_records(self) -> None:
         if self._records:
@@ -318,47 +279,42 @@ class Runner:
 
     def _stop(self, reason: str, detail: str, exit_status: int = 0) -> None:
         """Begin to stop; if that has begun already, only the exit status can become worse."""
-        self._exit_status = max(self._exit_status, exit_status)
-        if self._phase is not Phase.RUNNING:
+        now = self._clock()
+        if not self._shutdown.begin(reason, detail, exit_status, now):
             return
         logger.info("stopping: %s", detail)
-        self._phase = Phase.STOPPING
-        self._stop_reason = reason
-        self._stop_detail = detail
         self._stopping.set()
-        now = self._clock()
-        self._deadline = now + self._limits.stop_timeout
         self._send_records()
-        for execution, _ in self._unrecorded.values():
+        for execution in self._unrecorded.take_all():
             if not self._history.forget(execution.number):
-                self._records.append(
-                    execution.record_given_up(JobExecution.INTERRUPTED, now, _NEVER_BEGUN, "")
-                )
-        self._unrecorded.clear()
+                self._record_never_begun(execution, now)
 
     def _proceed_to_stop(self, now: float) -> None:
         """Take the next step on the way out, when its time has come."""
-        if self._phase is Phase.RUNNING and self._stop_at is not None and now >= self._stop_at:
+        shutdown = self._shutdown
+        if shutdown.phase is Phase.RUNNING and self._stop_at is not None and now >= self._stop_at:
             self._stop(JobRunner.STOP_AFTER, f"after {self._limits.stop_after:.0f} s")
-        is_late = self._deadline is not None and now >= self._deadline
-        if self._phase is Phase.STOPPING and is_late:
+        if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
             self._abandon_running(now)
-        if self._phase is Phase.STOPPING and not (self._running or self._timed_out):
+        if shutdown.phase is Phase.STOPPING and not (self._running or self._timed_out):
             self._close(now)
-        elif self._phase is Phase.CLOSING and (self._history_is_closed or is_late):
+        elif shutdown.phase is Phase.CLOSING and (self._history_is_closed or shutdown.is_late(now)):
             self._history.give_up()
-            self._phase = Phase.OVER
+            shutdown.finish()
+
+    def _record_never_begun(self, execution: Execution, now: float) -> None:
+        self._records.append(
+            execution.record_given_up(JobExecution.INTERRUPTED, now, _NEVER_BEGUN, "")
+        )
 
     def _abandon_running(self, now: float) -> None:
         """Leave without the jobs that do not end."""
         self._has_abandoned = bool(self._running or self._timed_out)
         for execution in self._running.values():
             if execution.entered is None:
-                self._records.append(
-                    execution.record_given_up(JobExecution.INTERRUPTED, now, _NEVER_BEGUN, "")
-                )
+                self._record_never_begun(execution, now)
             else:
-                self._exit_status = 1
+                self._shutdown.exit_status = 1
                 self._give_up(execution, JobExecution.ABANDONED, "did not end in time", now)
         for execution in self._timed_out.values():
             logger.error("%s, which ran over its timeout, has not ended since", execution.name)
@@ -367,11 +323,11 @@ class Runner:
 
     def _close(self, now: float) -> None:
         """Have the history closed, which takes until all is written."""
-        self._phase = Phase.CLOSING
-        self._deadline = max(self._deadline or now, now + _LAST_WRITES)
+        self._shutdown.close(now)
         self._pool.stop()
         self._send_records()
-        self._history.stop(Farewell(self._stop_reason, self._stop_detail, self._wall_clock()))
+        shutdown = self._shutdown
+        self._history.stop(Farewell(shutdown.reason, shutdown.detail, self._wall_clock()))
 
     def _break_down(self, error: Exception) -> None:
         """Save what can be saved when the loop itself has failed."""
@@ -380,7 +336,7 @@ class Runner:
         self._abandon_running(now)
         self._close(now)
         try:
-            while not isinstance(self._inbox.get(timeout=_LAST_WRITES), HistoryClosed):
+            while not isinstance(self._inbox.get(timeout=LAST_WRITES), HistoryClosed):
                 pass
         except Empty:
             pass

@@ -1,0 +1,41 @@
+"""When a runner's heartbeat and its pruning are due. Pure: the caller gives time and chance."""
+
+from __future__ import annotations
+
+import math
+from typing import Callable
+
+# Seconds between two prunings by a runner with a retention, and before its first, with a random
+# part so that runners which start together do not prune together.
+_PRUNE_INTERVAL = 3600.0
+_FIRST_PRUNE = 5.0
+
+
+class Upkeep:
+    """What a runner does for its history in fixed intervals, whatever its jobs do."""
+
+    def __init__(
+        self, heartbeat_interval: float, prunes: bool, now: float, chance: Callable[[], float]
+    ) -> None:
+        self._heartbeat_interval = heartbeat_interval
+        self._chance = chance
+        self._next_beat = now + heartbeat_interval
+        self._next_prune = now + _FIRST_PRUNE * (1 + chance()) if prunes else math.inf
+
+    def next_check(self) -> float:
+        """Return when something is due."""
+        return min(self._next_beat, self._next_prune)
+
+    def beat_is_due(self, now: float) -> bool:
+        """Return whether a heartbeat is due, and expect the next one an interval later."""
+        if now < self._next_beat:
+            return False
+        self._next_beat = now + self._heartbeat_interval
+        return True
+
+    def pruning_is_due(self, now: float) -> bool:
+        """Return whether pruning is due, and expect the next one in about an hour."""
+        if now < self._next_prune:
+            return False
+        self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._chance())
+        return True

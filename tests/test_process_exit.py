@@ -152,8 +152,12 @@ def test_who_interrupts_the_waiting_has_no_more_patience():
     process = Process(
         script(
             """
-            thread(never.wait, daemon=False)
-            print("waits", flush=True)
+            class Awaited(threading.Thread):
+                def join(self, timeout):
+                    print("waits", flush=True)
+                    super().join(timeout)
+
+            Awaited(target=never.wait).start()
             process_exit.leave(7, patience=100)
             """
         ),

@@ -293,7 +293,8 @@ class Runner:
         """Take the next step on the way out, when its time has come."""
         shutdown = self._shutdown
         if shutdown.phase is Phase.RUNNING and self._stop_at is not None and now >= self._stop_at:
-            self._stop(JobRunner.STOP_AFTER, f"after {self._limits.stop_after:.0f} s")
+            lifetime = dt.timedelta(seconds=self._limits.stop_after or 0.0)
+            self._stop(JobRunner.STOP_AFTER, f"after {in_words(lifetime)}")
         if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
             self._abandon_running(now)
         if shutdown.phase is Phase.STOPPING and not (self._running or self._timed_out):

@@ -48,15 +48,15 @@ class Project:
     def __init__(self, path, **environment):
         self.path = path
         self.outputs = []
-        self._environment = environment
+        self._variables = environment
         self._processes = []
 
     def run(self, *args, timeout=60, env=None):
         """Run ``manage.py`` to its end; return its ``CompletedProcess`` with stdout and stderr."""
         completed = subprocess.run(
-            self._command(args),
+            self.command(*args),
             cwd=str(self.path),
-            env=self._complete(env),
+            env=self.environment(env),
             stdin=subprocess.DEVNULL,
             capture_output=True,
             encoding="utf-8",
@@ -67,7 +67,7 @@ class Project:
 
     def start(self, *args, env=None):
         """Start ``manage.py`` and return its :class:`Process`."""
-        process = Process(self._command(args), self.path, self._complete(env))
+        process = Process(self.command(*args), self.path, self.environment(env))
         self._processes.append(process)
         return process
 
@@ -79,10 +79,12 @@ class Project:
         for output in self.outputs:
             assert "Exception ignored" not in output, output
 
-    def _command(self, args):
+    def command(self, *args):
+        """Return what runs ``manage.py``."""
         return [sys.executable, "manage.py", *map(str, args)]
 
-    def _complete(self, more):
+    def environment(self, more=None):
+        """Return the environment of its processes."""
         inherited = {**os.environ}
         inherited.pop("DJANGO_SETTINGS_MODULE", None)  # the tests' own
         return {
@@ -92,7 +94,7 @@ class Project:
             "PYTHONDONTWRITEBYTECODE": "1",  # a file rewritten within a second looks unchanged
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
-            **self._environment,
+            **self._variables,
             **(more or {}),
         }
 

@@ -128,14 +128,15 @@ class Command(BaseCommand):
                 )
             except (JobsError, ImproperlyConfigured) as exc:
                 self._refuse(str(exc))
-            names = ", ".join(job.name for job in jobs)
-            logger.info("%d %s to run: %s", len(jobs), "job" if len(jobs) == 1 else "jobs", names)
-            if options["print_jobs"]:
-                self._print(jobs)
-            if options["trial_run"]:
-                return
             runner = Runner(jobs, history, limits)
-            with stop_on_signals(runner.request_stop):
+            with stop_on_signals(runner.request_stop):  # whoever is told of the jobs may stop them
+                names = ", ".join(job.name for job in jobs)
+                count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+                logger.info("%s to run: %s", count, names)
+                if options["print_jobs"]:
+                    self._print(jobs)
+                if options["trial_run"]:
+                    return
                 status = runner.run()
             if runner.refusal:
                 self._refuse(runner.refusal)

@@ -1,3 +1,5 @@
+import signal
+
 import pytest
 from django.db import connection
 from hypothesis import HealthCheck, settings
@@ -11,6 +13,10 @@ settings.register_profile(
     "quick_jobs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("quick_jobs")
+
+
+# What a shell runs in the background ignores Ctrl-C, which some tests send.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

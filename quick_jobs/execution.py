@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextvars
+import datetime as dt
 import logging
 import os
 import threading
 import time
-from typing import Optional
+from typing import Callable, Optional
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -15,9 +16,11 @@ from django.utils import timezone, translation
 
 from quick_jobs.backlog import Record
 from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
+from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.models import JobExecution
 from quick_jobs.schedule import ScheduledJob
+from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback
 
 logger = logging.getLogger(__name__)
@@ -63,8 +66,13 @@ class Execution:
 
     def ran_over(self) -> bool:
         """Return whether it has ended, and later than its job's timeout allows."""
-        timeout = self.scheduled.timeout
-        return timeout is not None and self.duration is not None and self.duration > timeout
+        return self.outcome == JobExecution.TIMED_OUT
+
+    @property
+    def overrun(self) -> str:
+        """What is to be said of it when it has timed out."""
+        timeout = dt.timedelta(seconds=self.scheduled.timeout or 0.0)
+        return f"ran over its timeout of {in_words(timeout)}"
 
     def record(self) -> Record:
         """Return what is known of it now."""
@@ -82,7 +90,12 @@ class Execution:
         )
 
     def record_given_up(self, outcome: str, now: float, error: str, stack: str) -> Record:
-        """Return the record of an execution that the runner gives up on while it still runs."""
+        """Return the record of an execution that the runner no longer waits for.
+
+        One that ended, and keeps its thread with the receivers of a signal, stays what it is.
+        """
+        if self.duration is not None:
+            return self.record()
         duration = 0.0 if self.entered is None else now - self.entered
         return self.record()._replace(
             finished_at=self.started_at + duration,
@@ -93,11 +106,14 @@ class Execution:
         )
 
     def end(self, outcome: str, duration: float, error: str = "", traceback: str = "") -> None:
-        """Settle how it ended."""
+        """Settle how it ended; after more than its job's timeout, it has timed out."""
+        timeout = self.scheduled.timeout
+        if timeout is not None and duration > timeout:
+            outcome, error = JobExecution.TIMED_OUT, self.overrun
         self.outcome = outcome
         self.error = error
         self.traceback = traceback
-        self.duration = duration
+        self.duration = duration  # the last, for it tells the loop that all is settled
 
 
 def execute(execution: Execution, context: contextvars.Context, max_traceback: int) -> None:
@@ -105,22 +121,49 @@ def execute(execution: Execution, context: contextvars.Context, max_traceback: i
 
     Nothing that the job raises gets out, and nothing that it leaves behind in
     the thread reaches the next: context variables, an open transaction, a
-    broken connection, an activated language or time zone.
+    broken connection, an activated language or time zone. The same holds for
+    the receivers of its signals.
     """
-    pid = os.getpid()
     _prepare_connections()
     execution.thread_id = threading.get_ident()
     try:
-        context.run(_call, execution, max_traceback)
+        context.run(perform, execution, max_traceback, _leave_connections_clean)
     finally:
-        if os.getpid() != pid:
-            os._exit(0)  # the job forked, and this is the child: it must not go on as a runner
         execution.thread_id = None
-    _leave_clean(execution.name)
+    translation.deactivate()
+    timezone.deactivate()
 
 
-def _call(execution: Execution, max_traceback: int) -> None:
+def perform(
+    execution: Execution, max_traceback: int, clean_up: Callable[[str], None]
+) -> Optional[BaseException]:
+    """Send the signals and call the job between them; return the exception if it failed.
+
+    ``clean_up`` is called, with whom to blame, after everybody who may have
+    left a database connection in disorder.
+    """
+    job = execution.scheduled.job
+    if execution_started.receivers:
+        send(execution_started, job, job_name=job.name)
+        clean_up(f"a receiver of execution_started for {job.name}")
+    exception = _call(execution, max_traceback)
+    clean_up(job.name)
+    if execution_finished.receivers:
+        send(
+            execution_finished,
+            job,
+            job_name=job.name,
+            outcome=execution.outcome,
+            duration=dt.timedelta(seconds=execution.duration or 0.0),
+            exception=exception,
+        )
+        clean_up(f"a receiver of execution_finished for {job.name}")
+    return exception
+
+
+def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
     logger.debug("%s starts", execution.name)
+    pid = os.getpid()
     execution.started_at = time.time()
     execution.entered = entered = time.monotonic()
     try:
@@ -135,9 +178,14 @@ def _call(execution: Execution, max_traceback: int) -> None:
             JobExecution.FAILED, duration, error_line(exc), traceback_text(exc, max_traceback)
         )
         logger.error("%s failed after %.3f s", execution.name, duration, exc_info=exc)
+        return exc
     else:
         execution.end(JobExecution.SUCCEEDED, time.monotonic() - entered)
         logger.info("%s succeeded in %.3f s", execution.name, execution.duration)
+    finally:
+        if os.getpid() != pid:
+            os._exit(0)  # the job forked, and this is the child: it must not go on as a runner
+    return None
 
 
 def _prepare_connections() -> None:
@@ -149,7 +197,7 @@ def _prepare_connections() -> None:
             _discard(connection)
 
 
-def _leave_clean(name: str) -> None:
+def _leave_connections_clean(name: str) -> None:
     for connection in initialized_connections():
         if connection.in_atomic_block:
             logger.warning("%s left a transaction open; it is rolled back", name)
@@ -164,8 +212,6 @@ def _leave_clean(name: str) -> None:
         except Exception:
             _discard(connection)
         connection.queries_log.clear()
-    translation.deactivate()
-    timezone.deactivate()
 
 
 def _discard(connection: BaseDatabaseWrapper) -> None:

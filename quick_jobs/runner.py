@@ -205,8 +205,7 @@ class Runner:
         if self._running.pop(execution.number, None) is None:
             return  # it was given up on before
         if execution.ran_over():
-            execution.outcome = JobExecution.TIMED_OUT
-            execution.error = self._stop_for_timeout(execution)
+            self._stop_for_timeout(execution)
         self._records.append(execution.record())
         env = execution.env
         if env.fatal_errors_requested and execution.outcome == JobExecution.FAILED:
@@ -249,14 +248,12 @@ class Runner:
         for execution in self._timeouts.overdue(now):
             del self._running[execution.number]
             self._timed_out[execution.number] = execution
-            error = self._stop_for_timeout(execution)
-            self._give_up(execution, JobExecution.TIMED_OUT, error, now)
+            self._stop_for_timeout(execution)
+            self._give_up(execution, JobExecution.TIMED_OUT, execution.overrun, now)
 
-    def _stop_for_timeout(self, execution: Execution) -> str:
-        timeout = dt.timedelta(seconds=execution.scheduled.timeout or 0.0)
-        error = f"ran over its timeout of {in_words(timeout)}"
-        self._stop(JobRunner.TIMED_OUT, f"{execution.name} {error}", exit_status=1)
-        return error
+    def _stop_for_timeout(self, execution: Execution) -> None:
+        detail = f"{execution.name} {execution.overrun}"
+        self._stop(JobRunner.TIMED_OUT, detail, exit_status=1)
 
     def _give_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
         stack = stack_text(execution.thread_id, self._limits.max_traceback)

@@ -40,8 +40,8 @@ class Timeouts:
         overdue: List[Execution] = []
         while self._deadlines and self._deadlines[0][0] <= now:
             execution = self._running.get(heapq.heappop(self._deadlines)[1])
-            if execution is None:
-                continue
+            if execution is None or execution.duration is not None:
+                continue  # it has ended, whether or not the loop has heard of it
             began = now if execution.entered is None else execution.entered
             deadline = began + (execution.scheduled.timeout or 0.0)
             if deadline <= now:

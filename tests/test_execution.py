@@ -339,6 +339,14 @@ def test_one_that_is_given_up_on_before_it_began_took_no_time():
     assert (record.finished_at, record.duration, record.lateness) == (1000.0, 0.0, None)
 
 
+def test_one_that_has_ended_stays_what_it_is_when_it_is_given_up_on():
+    execution = an_execution(succeeds)
+    execution.entered = DUE
+    execution.end(JobExecution.SUCCEEDED, 1.5)
+    record = execution.record_given_up(JobExecution.ABANDONED, DUE + 10.0, "left", "Stack …")
+    assert record == execution.record()
+
+
 @pytest.mark.parametrize(
     ("timeout", "duration", "ran_over"),
     [(None, 1000.0, False), (30, None, False), (30, 30.0, False), (30, 30.001, True)],
@@ -348,6 +356,7 @@ def test_it_ran_over_when_it_took_longer_than_its_timeout(timeout, duration, ran
     if duration is not None:
         execution.end(JobExecution.SUCCEEDED, duration)
     assert execution.ran_over() is ran_over
+    assert execution.error == ("ran over its timeout of 30 s" if ran_over else "")
 
 
 # What a job leaves behind in its thread.

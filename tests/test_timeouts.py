@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from quick_jobs.environment import RunEnv
 from quick_jobs.execution import Execution
+from quick_jobs.models import JobExecution
 from quick_jobs.schedule import ScheduledJob
 from quick_jobs.timeouts import Timeouts
 from tests.records import a_job
@@ -50,6 +51,13 @@ def test_a_job_without_timeout_is_never_overdue():
     watched.hand_out(None, NOON, entered=NOON)
     assert watched.timeouts.next_check() is None
     assert watched.timeouts.overdue(NOON + 1_000_000) == []
+
+
+def test_an_execution_that_has_ended_is_not_overdue_though_the_loop_has_not_heard_of_it():
+    watched = Watched()
+    execution = watched.hand_out(30, NOON, entered=NOON)
+    execution.end(JobExecution.SUCCEEDED, 29.0)
+    assert watched.timeouts.overdue(NOON + 1000) == []
 
 
 def test_an_execution_is_overdue_when_its_timeout_has_passed_and_not_before():

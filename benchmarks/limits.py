@@ -1,0 +1,178 @@
+"""What this machine can do at all: the limits that the runner is measured against.
+
+    python -m benchmarks.limits [--database postgresql]
+
+It needs what the tests need, and finds the servers as ``tests/settings.py`` says.
+"""
+
+import argparse
+import datetime as dt
+import heapq
+import os
+import tempfile
+import threading
+import time
+from pathlib import Path
+from queue import SimpleQueue
+
+from benchmarks.databases import DATABASES, NAME
+from benchmarks.tables import Table
+
+SECONDS = 2.0
+ROWS = 100
+
+
+def per_second(act, times=1):
+    """Return how often a second ``act`` does something ``times``, and its CPU seconds per 1000."""
+    act()
+    began, cpu, count = time.perf_counter(), time.process_time(), 0
+    while time.perf_counter() < began + SECONDS:
+        act()
+        count += times
+    cpu = time.process_time() - cpu
+    return count / (time.perf_counter() - began), 1000 * cpu / count
+
+
+def set_up(kind):
+    """Make an empty history in a database of the benchmarks' own, known to Django."""
+    import django
+
+    DATABASES[kind]().create()
+    os.environ["DJANGO_SETTINGS_MODULE"] = "tests.settings"
+    os.environ["QUICK_JOBS_TEST_DATABASE"] = kind
+    path = Path(tempfile.gettempdir(), f"{NAME}.sqlite3")
+    os.environ["QUICK_JOBS_TEST_DB_NAME"] = str(path) if kind == "sqlite" else NAME
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", "quick_jobs", verbosity=0)
+
+
+def database_limits():
+    """Yield what can be done with the history's own table, and how fast."""
+    from django.db import connection
+    from django.utils import timezone
+
+    from quick_jobs.models import Job, JobExecution, JobRunner
+
+    now = timezone.now()
+    job = Job.objects.create(name="shop.jobs.probe")
+    runner = JobRunner.objects.create(
+        hostname="probe", pid=1, started_at=now, last_heartbeat_at=now
+    )
+
+    def execution(**values):
+        return JobExecution(job=job, runner=runner, started_at=now, **values)
+
+    def insert_one():
+        with connection.cursor() as cursor:
+            cursor.execute(one, values)
+
+    def insert_many():
+        with connection.cursor() as cursor:
+            cursor.execute(many, values * ROWS)
+
+    def create_and_save():
+        row = execution()
+        row.save()
+        row.finished_at, row.outcome = now + dt.timedelta(seconds=1), JobExecution.SUCCEEDED
+        row.save()
+
+    def bulk_create():
+        JobExecution.objects.bulk_create(
+            [execution(finished_at=now, outcome=JobExecution.SUCCEEDED) for _ in range(ROWS)]
+        )
+
+    adapt = connection.ops.adapt_datetimefield_value
+    values = [runner.pk, job.pk, adapt(now), adapt(now), JobExecution.SUCCEEDED, "", ""]
+    insert = (
+        "INSERT INTO quick_jobs_jobexecution"
+        " (runner_id, job_id, started_at, finished_at, outcome, error, traceback) VALUES "
+    )
+    row = "(" + ", ".join(["%s"] * len(values)) + ")"
+    one, many = insert + row, insert + ", ".join([row] * ROWS)
+    yield "INSERT of one row, a commit each: rows/s", per_second(insert_one)
+    yield f"INSERT of {ROWS} rows: rows/s", per_second(insert_many, ROWS)
+    yield f"bulk_create of {ROWS}: rows/s", per_second(bulk_create, ROWS)
+    yield "create and then save, two commits: executions/s", per_second(create_and_save)
+
+
+def loop_limits():
+    """Yield what a loop and threads can do that keep no history, and how fast."""
+
+    def turn_heap():
+        due, number = heapq.heappop(heap)
+        if due <= time.monotonic():
+            heapq.heappush(heap, (time.monotonic(), number))
+
+    def turn_heap_to_threads():
+        for _ in range(1000):
+            _, number = heapq.heappop(heap)
+            tasks.put(number)
+            heapq.heappush(heap, (time.monotonic(), number))
+        while tasks.qsize() > 2000:
+            time.sleep(0.0005)
+
+    def ping_pong():
+        tasks.put(1)
+        answers.get()
+
+    def write_mark():
+        os.write(file, b"-" * 16)
+
+    heap = [(time.monotonic(), number) for number in range(1000)]
+    yield "loop over a heap of 1000: turns/s", per_second(turn_heap)
+    tasks, answers = SimpleQueue(), SimpleQueue()
+    threads = [_start(_take, tasks) for _ in range(8)]
+    yield "the same, handed over to 8 threads: turns/s", per_second(turn_heap_to_threads, 1000)
+    for _ in threads:
+        tasks.put(None)
+    for thread in threads:
+        thread.join()
+    thread = _start(_answer, tasks, answers)
+    yield "handed to a thread that waits, and back: times/s", per_second(ping_pong)
+    tasks.put(None)
+    thread.join()
+    file, path = tempfile.mkstemp()
+    yield "a mark, which each job of the benchmarks writes: times/s", per_second(write_mark)
+    os.close(file)
+    os.unlink(path)
+
+
+def _take(tasks):
+    while tasks.get() is not None:
+        pass
+
+
+def _answer(tasks, answers):
+    while True:
+        task = tasks.get()
+        answers.put(task)
+        if task is None:
+            return
+
+
+def _start(function, *args):
+    thread = threading.Thread(target=function, args=args)
+    thread.start()
+    return thread
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--database", choices=DATABASES, default="postgresql")
+    kind = parser.parse_args().database
+    table = Table(kind, "a second", "CPU s per 1000")
+    set_up(kind)
+    try:
+        for what, (rate, cpu) in [*database_limits(), *loop_limits()]:
+            table.row(what, f"{rate:,.0f}", f"{cpu:.4f}")
+    finally:
+        from django.db import connections
+
+        connections.close_all()
+        DATABASES[kind]().drop()
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
+import os
 import pkgutil
+import socket
+import time
 import uuid
 from typing import Dict, Iterable, NamedTuple, Optional, Sequence
 
@@ -46,6 +49,11 @@ class RunnerIdentity(NamedTuple):
     hostname: str
     pid: int
     started_at: float
+
+    @classmethod
+    def of_this_process(cls) -> RunnerIdentity:
+        """Return the identity of a runner that starts here and now."""
+        return cls(uuid.uuid4(), socket.gethostname(), os.getpid(), time.time())
 
 
 class Storage:

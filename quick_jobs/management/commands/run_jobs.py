@@ -5,13 +5,9 @@ from __future__ import annotations
 import argparse
 import logging
 import math
-import os
 import random
-import socket
 import sys
-import time
 import traceback
-import uuid
 from typing import Any, List, NoReturn, Sequence, Union
 
 from django.core.exceptions import ImproperlyConfigured
@@ -217,7 +213,5 @@ def _history(jobs: Sequence[RegisteredJob]) -> Union[Recorder, NoHistory]:
         return NoHistory()
     for error in check_sqlite_version():
         raise ImproperlyConfigured(error.msg)
-    identity = RunnerIdentity(
-        key=uuid.uuid4(), hostname=socket.gethostname(), pid=os.getpid(), started_at=time.time()
-    )
-    return Recorder(Storage(identity, jobs), conf.heartbeat_interval.total_seconds())
+    storage = Storage(RunnerIdentity.of_this_process(), jobs)
+    return Recorder(storage, conf.heartbeat_interval.total_seconds())

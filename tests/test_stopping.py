@@ -45,10 +45,10 @@ def sleeps(env):
 HANGS = """
 @register_job(3600)
 def hangs(env):
-    print("it hangs", flush=True)
     wait_for_ever()
 
 def wait_for_ever():
+    print("it hangs", flush=True)
     threading.Event().wait()
 """
 

@@ -14,7 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, router
 
-from quick_jobs.checks import check_sqlite_version
+from quick_jobs.checks import check_settings, check_sqlite_version
 from quick_jobs.clocks import SUPPORTED_VENDORS
 from quick_jobs.conf import conf
 from quick_jobs.console import log_to_console
@@ -187,6 +187,9 @@ def _find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Registe
 
 
 def _limits(options: Any) -> Limits:
+    wrong_settings = [error.msg for error in check_settings()]
+    if wrong_settings:
+        raise ImproperlyConfigured("\n".join(wrong_settings))
     stop_after = options["stop_after"]
     if stop_after is not None:
         stop_after += options["stop_variance"] * random.random()

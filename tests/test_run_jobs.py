@@ -1,0 +1,368 @@
+"""``manage.py run_jobs``: its options, its console, and what it says when it cannot run."""
+
+import re
+
+import pytest
+from django.core.management import call_command
+
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+WORKS = """
+from quick_jobs import register_job
+
+@register_job(3600)
+def works(env):
+    print("works")
+"""
+
+
+def assert_refused(completed, message):
+    """Assert that a process ended with status 1 and said only this, a pattern."""
+    assert completed.returncode == 1, completed.stderr
+    assert re.fullmatch(message + "\n", completed.stderr), completed.stderr
+    assert completed.stdout == ""
+
+
+def assert_found_by_check(site, check_id, message):
+    checked = site.run("check")
+    assert checked.returncode == 1
+    assert re.search(rf"\({check_id}\) {message}\n", checked.stderr), checked.stderr
+    assert "Traceback" not in checked.stderr
+
+
+def assert_nothing_is_on_record():
+    for model in (Job, JobRunner, JobExecution):
+        assert not model.objects.exists()
+
+
+# Which jobs.
+
+
+@pytest.mark.parametrize("options", [[], ["--trial-run"], ["--no-history"]])
+def test_without_jobs_there_is_nothing_to_run(site, options):
+    assert_refused(
+        site.run("run_jobs", *options),
+        "There are no jobs to run: decorate a function in an installed app's jobs.py "
+        r"with @register_job\(interval\).",
+    )
+
+
+def test_all_jobs_of_the_installed_apps_are_run(site):
+    """That of an app that is installed by its configuration, too."""
+    site.app("stock")
+    site.write("stock/jobs.py", WORKS)
+    site.write("shop/apps.py", "from django.apps import AppConfig\n\n\nclass Shop(AppConfig):\n")
+    with (site.path / "shop/apps.py").open("a") as file:
+        file.write("    name = 'shop'\n")
+    site.settings("INSTALLED_APPS[INSTALLED_APPS.index('shop')] = 'shop.apps.Shop'")
+    site.write("shop/jobs.py", WORKS)
+    site.write("elsewhere.py", WORKS)
+    tried = site.run("run_jobs", "--trial-run")
+    assert tried.returncode == 0
+    assert "INFO 2 jobs to run: shop.jobs.works, stock.jobs.works\n" in tried.stderr
+
+
+def test_only_included_jobs_are_run_from_whatever_module(site):
+    site.write("shop/jobs.py", WORKS)
+    site.write("elsewhere.py", WORKS + WORKS.replace("works", "works_too"))
+    ended = site.run(
+        *["run_jobs", "--stop-after=2"],
+        *["--include-job=elsewhere.works", "--include-job", "elsewhere.works_too"],
+    )
+    assert ended.returncode == 0, ended.stderr
+    names = ["elsewhere.works", "elsewhere.works_too"]
+    assert f"INFO 2 jobs to run: {', '.join(names)}\n" in ended.stderr
+    assert sorted(Job.objects.values_list("name", flat=True)) == names
+    assert sorted(JobExecution.objects.values_list("job__name", flat=True)) == names
+
+
+def test_excluded_jobs_are_not_run(site):
+    site.write("shop/jobs.py", WORKS + WORKS.replace("works", "works_too"))
+    ended = site.run("run_jobs", "--stop-after=2", "--exclude-job=shop.jobs.works_too")
+    assert ended.returncode == 0, ended.stderr
+    assert list(JobExecution.objects.values_list("job__name", flat=True)) == ["shop.jobs.works"]
+
+
+def test_an_excluded_name_that_matches_nothing_is_a_warning(site):
+    site.write("shop/jobs.py", WORKS)
+    tried = site.run("run_jobs", "--trial-run", "--exclude-job=shop.jobs.wroks")
+    assert tried.returncode == 0
+    assert "WARNING --exclude-job shop.jobs.wroks matches no job\n" in tried.stderr
+    assert "INFO 1 job to run: shop.jobs.works\n" in tried.stderr
+
+
+def test_not_all_jobs_can_be_excluded(site):
+    site.write("shop/jobs.py", WORKS)
+    assert_refused(
+        site.run("run_jobs", "--trial-run", "--exclude-job=shop.jobs.works"),
+        "There are no jobs to run: all of them are excluded.",
+    )
+
+
+def test_every_included_job_that_is_unknown_is_told(site):
+    """Also on a trial run."""
+    site.write("shop/jobs.py", WORKS)
+    unknown = ["nowhere.jobs.works", "shop.jobs.wroks", "works"]
+    refused = site.run(
+        "run_jobs",
+        "--trial-run",
+        *[f"--include-job={name}" for name in ["shop.jobs.works", *unknown]],
+    )
+    assert_refused(
+        refused,
+        r"The module of the job nowhere.jobs.works cannot be imported: ModuleNotFoundError: .*\n"
+        r"There is no job shop.jobs.wroks: the jobs there are shop.jobs.works\n"
+        "'works' is not the dotted path of a job, like shop.jobs.send_emails",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--include-job=a.b", "--exclude-job=c.d"], "not allowed with argument"),
+        (["--stop-after=soon"], "--stop-after: 'soon' is not a number of seconds, 0 or more"),
+        (["--stop-timeout=-1"], "--stop-timeout: '-1' is not a number of seconds, 0 or more"),
+        (["--stop-variance=nan"], "--stop-variance: 'nan' is not a number of seconds, 0 or more"),
+    ],
+)
+def test_a_wrong_command_line_has_exit_status_2(site, options, message):
+    refused = site.run("run_jobs", *options)
+    assert refused.returncode == 2
+    assert message in refused.stderr.splitlines()[-1]
+    assert "Traceback" not in refused.stderr
+
+
+# Jobs that are wrong; `manage.py check` finds them as well.
+
+DECORATED = """
+from quick_jobs import register_job
+
+@register_job(60)
+"""
+
+WRONG_JOBS = {
+    "the signature": (
+        "def works(): pass",
+        "quick_jobs.E008",
+        r"shop.jobs.works must take one argument, the RunEnv: def works\(env\) "
+        r"\(.*/shop/jobs.py, line 5\)",
+    ),
+    "a name twice": (
+        "def works(env): pass\n\n@register_job(60)\ndef works(env): pass",
+        "quick_jobs.E007",
+        "Jobs need names that differ, .*:\n"
+        r"  shop.jobs.works \(.*/shop/jobs.py, line 5\)\n"
+        r"  shop.jobs.works \(.*/shop/jobs.py, line 8\)",
+    ),
+    "the import": (
+        "def works(env): pass\n\nimport a_module_that_is_not_there",
+        "quick_jobs.E006",
+        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8: "
+        "ModuleNotFoundError: No module named 'a_module_that_is_not_there'",
+    ),
+    "an import in another module": (
+        "def works(env): pass\n\nimport shop.broken",
+        "quick_jobs.E006",
+        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8, "
+        "raised in .*/shop/broken.py, line 2: ZeroDivisionError: division by zero",
+    ),
+    "the syntax": (
+        "def works(env) pass",
+        "quick_jobs.E006",
+        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 6: SyntaxError: .*",
+    ),
+    "an exit": (
+        "def works(env): pass\n\nraise SystemExit(0)",
+        "quick_jobs.E006",
+        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8: SystemExit: 0",
+    ),
+}
+
+
+@pytest.mark.parametrize(
+    ("function", "check_id", "message"), WRONG_JOBS.values(), ids=WRONG_JOBS.keys()
+)
+def test_jobs_that_are_wrong_are_told(site, function, check_id, message):
+    site.write("shop/broken.py", "\n1 / 0\n")
+    site.write("shop/jobs.py", f"\n{DECORATED}{function}\n")
+    assert_refused(site.run("run_jobs", "--trial-run"), message)
+    assert_found_by_check(site, check_id, message)
+
+
+def test_when_a_job_is_wrong_none_is_run(site):
+    """Unless all that are asked for are right."""
+    site.write("shop/jobs.py", f"{DECORATED}def wrong(): pass\n{WORKS}")
+    refused = site.run("run_jobs")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.startswith("shop.jobs.wrong must take one argument, the RunEnv")
+    assert_nothing_is_on_record()
+    ended = site.run("run_jobs", "--exclude-job=shop.jobs.wrong", "--stop-after=2")
+    assert (ended.returncode, ended.stdout) == (0, "works\n")
+
+
+# Settings and tables that are wrong.
+
+
+def test_every_setting_that_is_wrong_is_told(site):
+    """Also one that only the admin needs; `manage.py check` finds them as well."""
+    site.write("shop/jobs.py", WORKS)
+    site.settings("QUICK_JOBS_HEARTBEAT_INTERVAL = 'soon'\nQUICK_JOBS_LOST_AFTER = 0")
+    messages = (
+        "QUICK_JOBS_HEARTBEAT_INTERVAL must be a number of seconds or a timedelta, not 'soon'",
+        "QUICK_JOBS_LOST_AFTER must be more than 0 seconds",
+    )
+    for option in ("--trial-run", "--no-history"):
+        assert_refused(site.run("run_jobs", option), "\n".join(messages))
+    assert_found_by_check(site, "quick_jobs.E001", messages[0])
+    assert_found_by_check(site, "quick_jobs.E002", messages[1])
+
+
+def test_a_database_that_is_not_migrated_is_told(site):
+    site.write("shop/jobs.py", WORKS)
+    call_command("migrate", "quick_jobs", "zero", verbosity=0)
+    try:
+        refused = site.run("run_jobs")
+    finally:
+        call_command("migrate", verbosity=0)
+    assert refused.returncode == 1
+    assert refused.stderr.splitlines()[-1] == (
+        "The tables of quick_jobs are not in the database 'default': "
+        "run 'manage.py migrate', or keep no history with --no-history."
+    )
+    assert "Traceback" not in refused.stderr
+    assert "works" not in refused.stdout
+
+
+def test_without_any_database_the_jobs_run_all_the_same(site):
+    site.write("shop/jobs.py", WORKS)
+    site.settings("DATABASES = {}")
+    ended = site.run("run_jobs", "--stop-after=1")
+    assert (ended.returncode, ended.stdout) == (0, "works\n")
+    assert (
+        "WARNING No history is kept: it needs a database of SQLite, PostgreSQL, MariaDB or MySQL, "
+        "and 'default' is not configured. Use --no-history to run without one.\n"
+    ) in ended.stderr
+
+
+# Without a database, and without running anything.
+
+
+@pytest.mark.parametrize("option", ["--no-history", "--trial-run"])
+def test_no_database_is_touched(site, option):
+    site.write("shop/jobs.py", WORKS)
+    site.write(
+        "untouchable/base.py",
+        """
+        import os
+        from django.db.backends.sqlite3 import base
+
+        class DatabaseWrapper(base.DatabaseWrapper):
+            def connect(self):
+                os._exit(9)
+        """,
+    )
+    site.settings("DATABASES = {'default': {'ENGINE': 'untouchable', 'NAME': 'nowhere'}}")
+    assert site.run("migrate").returncode == 9
+    ended = site.run("run_jobs", option, "--stop-after=1", "--print-jobs")
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("shop.jobs.works\n")
+
+
+def test_without_history_nothing_is_on_record(site):
+    site.write("shop/jobs.py", WORKS)
+    ended = site.run("run_jobs", "--no-history", "--stop-after=1")
+    assert (ended.returncode, ended.stdout) == (0, "works\n")
+    assert_nothing_is_on_record()
+
+
+def test_a_trial_run_runs_nothing_and_leaves_nothing_on_record(site):
+    site.write("shop/jobs.py", WORKS)
+    tried = site.run("run_jobs", "--trial-run")
+    assert (tried.returncode, tried.stdout) == (0, "")
+    assert_nothing_is_on_record()
+
+
+def test_jobs_are_printed_with_their_schedules(site):
+    site.write(
+        "shop/jobs.py",
+        """
+        from datetime import timedelta
+        from quick_jobs import register_job
+
+        @register_job(90, 0.5, timeout=timedelta(hours=2))
+        def works(env): pass
+
+        @register_job(timedelta(days=1))
+        def cleans(env): pass
+
+        @register_job(1, enabled=False)
+        def rests(env): pass
+        """,
+    )
+    printed = site.run("run_jobs", "--print-jobs", "--trial-run")
+    assert printed.returncode == 0
+    assert printed.stdout.splitlines() == [
+        "shop.jobs.cleans",
+        "    interval: 1 day",
+        "    variance: 0 s",
+        "    timeout: none",
+        "shop.jobs.works",
+        "    interval: 1 min 30 s",
+        "    variance: 0.5 s",
+        "    timeout: 2 h",
+    ]
+
+
+# The console.
+
+WORKS_AND_FAILS = (
+    WORKS
+    + """
+@register_job(3600)
+def fails(env):
+    raise ValueError("nine")
+"""
+)
+
+FAILURE = ["ERROR shop.jobs.fails failed after _ s"]
+ENDS = ["INFO shop.jobs.works succeeded in _ s", *FAILURE]
+LIFE = ["INFO 2 jobs to run: shop.jobs.fails, shop.jobs.works", "INFO stopping: after 1 s"]
+STARTS = ["DEBUG shop.jobs.works starts", "DEBUG shop.jobs.fails starts"]
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "expected"),
+    [(0, FAILURE), (1, LIFE + ENDS), (2, LIFE + ENDS + STARTS), (3, LIFE + ENDS + STARTS)],
+)
+def test_the_console_shows_as_much_as_the_verbosity_says(site, verbosity, expected):
+    site.write("shop/jobs.py", WORKS_AND_FAILS)
+    ended = site.run("run_jobs", "--no-history", "--stop-after=1", f"--verbosity={verbosity}")
+    assert ended.returncode == 0
+    assert ended.stdout == "works\n"  # the log goes to standard error
+    logged = re.findall(
+        r"^[-\d]{10} [\d:,]{12} ((?:DEBUG|INFO|WARNING|ERROR) .*)", ended.stderr, re.M
+    )
+    assert sorted(re.sub(r"\d\.\d{3} s", "_ s", line) for line in logged) == sorted(expected)
+    assert ended.stderr.count("Traceback") == 1  # the failure's
+
+
+def test_logging_that_the_site_has_configured_is_left_alone(site):
+    site.write("shop/jobs.py", WORKS_AND_FAILS)
+    site.settings(
+        """
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"bare": {"format": "%(name)s %(levelname)s %(message)s"}},
+    "handlers": {"file": {"class": "logging.FileHandler", "filename": "log", "formatter": "bare"}},
+    "loggers": {"quick_jobs": {"handlers": ["file"], "level": "ERROR"}},
+}
+"""
+    )
+    ended = site.run("run_jobs", "--no-history", "--stop-after=1", "--verbosity=3")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    logged = (site.path / "log").read_text().splitlines()
+    assert re.match(
+        r"quick_jobs.execution ERROR shop.jobs.fails failed after \d\.\d{3} s", logged[0]
+    )
+    assert logged[-1] == "ValueError: nine"

@@ -1,0 +1,348 @@
+"""Every block of code in the documents does what it says.
+
+A section is a small site, built and used from top to bottom: a Python block is the file that its
+first line names, an ``sh`` block is given in it, and in the end each of its jobs is run once. What
+is for other programs is read as they would, and the commands in it are those that there are.
+"""
+
+import argparse
+import configparser
+import fnmatch
+import importlib
+import importlib.util
+import json
+import re
+import shlex
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from django.core.management import get_commands, load_command_class
+from django.db import connection
+
+from quick_jobs.models import JobExecution, JobRunner
+from tests.documents import sections
+from tests.site import ROOT, wait_until
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+SECTIONS = sections()
+
+
+def blocks_named(name):
+    return [block for section in SECTIONS for block in section.blocks if block.name == name]
+
+
+#: What readers write once they have installed the package, and what is there ever after.
+[FIRST_JOB] = blocks_named("core/jobs.py")
+
+#: Runs each job of the site once. One that goes on until it is stopped may look three times.
+RUN_EVERY_JOB = """
+from django.core.management import call_command
+from quick_jobs.discovery import all_jobs
+from quick_jobs.testing import FakeEnv, run_job
+
+call_command("check", tags=["quick_jobs"], fail_level="WARNING")
+for job in all_jobs():
+    run_job(job, FakeEnv(stop_at=3))
+    print("Has run:", job.name)
+"""
+
+#: What stands in for a package that the documents use, and that is not installed here.
+SENTRY = """
+def capture_exception(error, tags):
+    print("Sentry is told:", tags["job"], error)
+"""
+
+FAILING_JOB = """
+
+from quick_jobs import register_job
+
+
+@register_job(0.1)
+def fail(env):
+    raise ValueError("no stock")
+"""
+
+
+@pytest.fixture
+def shop(site):
+    """A site with the first job, as readers have it once they have installed the package."""
+    site.app("core")
+    site.write(FIRST_JOB.name, FIRST_JOB.text)
+    site.write("sentry_sdk.py", SENTRY)
+    site.settings(
+        f"""
+        DATABASES = {{"default": DATABASES["default"]}}
+        if "sqlite3" in DATABASES["default"]["ENGINE"]:
+            DATABASES["default"]["TEST"]["NAME"] = {str(site.path / "test.sqlite3")!r}
+        """
+    )
+    yield site
+    for table in connection.introspection.table_names():
+        if table.startswith("shop_"):
+            with connection.schema_editor() as editor:
+                editor.execute(f"DROP TABLE {editor.quote_name(table)}")
+
+
+@pytest.mark.parametrize("section", SECTIONS, ids=str)
+def test_a_section_does_what_it_says(section, shop):
+    for block in section.blocks:
+        use(block, shop)
+    modules = [
+        block.name[: -len(".py")].replace("/", ".")
+        for block in section.blocks
+        if fnmatch.fnmatchcase(block.name, "*/*.py") and not block.is_before
+    ]
+    if modules:
+        run_every_job(shop, modules)
+    assert not JobExecution.objects.filter(outcome=JobExecution.FAILED)
+
+
+def test_the_probe_and_the_monitoring_see_whether_a_runner_is_alive(shop):
+    [kubernetes] = blocks_named("jobs.yaml")
+    [monitoring] = blocks_named("shop/management/commands/check_runners.py")
+    probe = next(words[2:] for words in commands_in(kubernetes) if "shell" in words)
+    write_file(monitoring, shop)
+    assert shop.run(*probe).returncode == 1
+    assert "No runner is alive" in shop.run("check_runners").stderr
+
+    runner = shop.start("run_jobs")
+    wait_until(JobExecution.objects.filter(outcome=JobExecution.SUCCEEDED).exists)
+    assert shop.run(*probe).returncode == 0
+    assert shop.run("check_runners").returncode == 0
+
+    runner.send(signal.SIGTERM)
+    assert runner.wait() == 0
+    assert shop.run(*probe).returncode == 1
+
+
+def test_failures_are_told_to_sentry_each_time_and_to_the_admins_once_an_hour(shop):
+    [receivers] = [block for block in blocks_named("shop/jobs.py") if "tell_admins" in block.text]
+    shop.write("shop/jobs.py", receivers.text + FAILING_JOB)
+    shop.settings(
+        """
+        import django
+
+        ADMINS = ["a@example.com"] if django.VERSION >= (6, 0) else [("A", "a@example.com")]
+        EMAIL_BACKEND = "django.core.mail.backends.console.EmailBackend"
+        """
+    )
+    runner = shop.start("run_jobs")
+    wait_until(lambda: JobExecution.objects.filter(outcome=JobExecution.FAILED).count() > 1)
+    runner.send(signal.SIGTERM)
+    assert runner.wait() == 0, runner.output
+    assert runner.output.count("Sentry is told: shop.jobs.fail no stock") > 1
+    assert runner.output.count("Subject: [Django] shop.jobs.fail has failed after 0:00:00") == 1
+    assert "receiver" not in runner.output
+
+
+def run_every_job(site, modules):
+    """Run the jobs, and whatever else the section has written by importing it."""
+    code = [RUN_EVERY_JOB, *map("import {}".format, modules)]
+    done = site.run("shell", "-c", "\n".join(code))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Has run: core.jobs.clear_sessions" in done.stdout
+
+
+def use(block, site):
+    kind = "before" if block.is_before else f"{block.language} {block.name}"
+    for pattern, do in KINDS.items():
+        if fnmatch.fnmatchcase(kind, pattern):
+            do(block, site)
+            return
+    pytest.fail(f"{block.place}: nobody knows what to do with {kind!r}")
+
+
+# Python.
+
+
+def compile_only(block, site):
+    compile(block.text, block.place, "exec")
+
+
+def add_settings(block, site):
+    """The three dots of a block stand for the apps that are there."""
+    if "# ..." in block.text:
+        site.settings("INSTALLED_APPS.remove('quick_jobs')")
+    site.settings(block.text.replace("# ...", "*INSTALLED_APPS,"))
+
+
+def write_file(block, site):
+    compile_only(block, site)
+    site.write(block.name, block.text)
+
+
+def make_tables(block, site):
+    write_file(block, site)
+    use_manage(["migrate", "--run-syncdb"], site)
+
+
+def run_tests(block, site):
+    write_file(block, site)
+    tested = site.run("test", "--noinput", Path(block.name).parent)
+    assert tested.returncode == 0, tested.stdout + tested.stderr
+    assert re.search(r"Ran [1-9]", tested.stderr), f"{block.place} has no test"
+
+
+# Shell.
+
+
+def give_commands(block, site):
+    for line in block.text.replace("\\\n", " ").splitlines():
+        for command in re.split(r" && ", line.partition(" #")[0]):
+            words = shlex.split(command)
+            while words and "=" in words[0]:
+                assert words.pop(0).startswith("QUICK_JOBS_TEST_"), block.place
+            if words:
+                program = Path(words[0]).name
+                assert program in PROGRAMS, f"{block.place}: nobody knows {program}"
+                PROGRAMS[program](words[1:], site)
+
+
+def use_python(arguments, site):
+    if arguments[0] == "-m":
+        assert importlib.util.find_spec(arguments[1]), arguments
+    elif arguments[0] == "manage.py":
+        use_manage(arguments[1:], site)
+    else:
+        path = ROOT / arguments[0]
+        assert path.is_file(), arguments
+        assert list(path.parent.glob(f"*/management/commands/{arguments[1]}.py")), arguments
+
+
+def use_manage(arguments, site):
+    if arguments[0] == "run_jobs" and not {"--stop-after", "--trial-run"}.intersection(arguments):
+        before = JobRunner.objects.count()
+        runner = site.start(*arguments)
+        wait_until(lambda: JobRunner.objects.count() > before)
+        runner.send(signal.SIGTERM)
+        status, output = runner.wait(), runner.output
+    else:
+        done = site.run(*arguments)
+        status, output = done.returncode, done.stdout + done.stderr
+    assert status == 0, output
+
+
+def use_pip(arguments, site):
+    assert arguments[0] == "install", arguments
+    for what in arguments[1:]:
+        name, extras = re.fullmatch(r"([\w.-]+)(?:\[(.+)\])?", what).groups()
+        if name in (".", PROJECT["project"]["name"]):
+            for extra in (extras or "").split(","):
+                assert extra in ("", *PROJECT["project"]["optional-dependencies"]), what
+        else:
+            assert name in ("-e", "psycopg", "mysqlclient"), what
+
+
+def use_pytest(arguments, site):
+    declared = PROJECT["tool"]["pytest"]["ini_options"]["markers"]
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-m", choices=[marker.split(":")[0] for marker in declared])
+    parser.add_argument("--ds", type=importlib.import_module)
+    parser.add_argument("paths", nargs="*", type=lambda path: (ROOT / path).resolve(strict=True))
+    parser.parse_args(arguments)
+
+
+def use_bash(arguments, site):
+    assert (ROOT / arguments[0]).is_file(), arguments
+
+
+def use_tool(name):
+    def use(arguments, site):
+        assert any(name in each for each in PROJECT["project"]["optional-dependencies"]["dev"])
+
+    return use
+
+
+# What is for people, and for other programs.
+
+
+def look_at_picture(block, site):
+    """What an arrow leads to is a module."""
+    names = re.findall(r"-> (\w+)", block.text)
+    assert names
+    for name in names:
+        assert list((ROOT / "quick_jobs").glob(f"{name}*")), f"{block.place}: no module {name}"
+
+
+def read_procfile(block, site):
+    processes = dict(line.split(": ", 1) for line in block.text.splitlines()[1:])
+    check_command(shlex.split(processes["worker"]))
+
+
+def read_unit(block, site):
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.optionxform = str
+    unit.read_string(block.text)
+    check_command(shlex.split(unit["Service"]["ExecStart"]))
+
+
+def read_dockerfile(block, site):
+    lines = [
+        line.split(" ", 1) for line in block.text.replace("\\\n", " ").splitlines()[1:] if line
+    ]
+    known = {"FROM", "WORKDIR", "COPY", "RUN", "ENV", "USER", "STOPSIGNAL", "CMD"}
+    assert known.issuperset(line[0] for line in lines), block.place
+    check_command(json.loads(lines[-1][1]))  # the form without a shell, which would keep signals
+
+
+def read_yaml(block, site):
+    commands = list(commands_in(block))
+    assert commands, f"{block.place} has no command"
+    for command in commands:
+        check_command(command)
+
+
+def commands_in(block):
+    """Find the commands in what a block of YAML says."""
+    waiting = [yaml.safe_load(block.text)]
+    while waiting:
+        value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += value.values()
+            if isinstance(value.get("command"), list):
+                yield value["command"]
+            if "manage.py" in value.get("run_command", ""):
+                yield shlex.split(value["run_command"])
+        elif isinstance(value, list):
+            waiting += value
+
+
+def check_command(words):
+    """See that the command's own parser takes it."""
+    python, manage, name, *arguments = words
+    assert (Path(python).name, Path(manage).name) == ("python", "manage.py"), words
+    command = load_command_class(get_commands()[name], name)
+    command.create_parser("manage.py", name).parse_args(arguments)
+
+
+KINDS = {
+    "before": compile_only,
+    "python settings.py": add_settings,
+    "python *models.py": make_tables,
+    "python *tests.py": run_tests,
+    "python *.py": write_file,
+    "sh ": give_commands,
+    "text Procfile": read_procfile,
+    "text ": look_at_picture,
+    "ini *.service": read_unit,
+    "dockerfile Dockerfile": read_dockerfile,
+    "yaml *.yaml": read_yaml,
+}
+
+PROGRAMS = {
+    "python": use_python,
+    "python3": use_python,
+    "pip": use_pip,
+    "pytest": use_pytest,
+    "bash": use_bash,
+    **{name: use_tool(name) for name in ("mypy", "ruff", "tox")},
+}

@@ -346,6 +346,14 @@ def test_the_console_shows_as_much_as_the_verbosity_says(site, verbosity, expect
     assert ended.stderr.count("Traceback") == 1  # the failure's
 
 
+def test_what_a_job_prints_is_seen_at_once(site):
+    """Also where it goes to a pipe, for which Python by itself would collect kilobytes."""
+    site.write("shop/jobs.py", WORKS)
+    runner = site.start("run_jobs", "--no-history", "-v0", env={"PYTHONUNBUFFERED": ""})
+    runner.wait_for_output("works\n")
+    assert runner.is_running
+
+
 def test_logging_that_the_site_has_configured_is_left_alone(site):
     site.write("shop/jobs.py", WORKS_AND_FAILS)
     site.settings(

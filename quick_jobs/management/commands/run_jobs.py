@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import math
 import random
@@ -101,6 +102,9 @@ class Command(BaseCommand):
     def run_from_argv(self, argv: List[str]) -> None:
         """Run as a process of its own, which ends when the command does."""
         self._patience = _STOP_TIMEOUT
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # What jobs print is seen at once also where it goes to a pipe, as in a container.
+            sys.stdout.reconfigure(line_buffering=True)
         try:
             super().run_from_argv(argv)
         except SystemExit as exc:

@@ -9,6 +9,7 @@ import job_runner.environment
 import job_runner.registration
 import quick_jobs
 from job_runner.time import auto_time
+from quick_jobs.models import JobExecution
 
 
 @pytest.mark.parametrize("entry", ["job_runner", "job_runner.apps.JobRunnerConfig"])
@@ -25,6 +26,29 @@ def test_the_former_name_installs_the_app_quick_jobs(site, entry):
     assert shown.returncode == 0, shown.stderr
     assert "quick_jobs Quick Jobs <class 'quick_jobs.models.Job'>" in shown.stdout
     assert site.run("makemigrations", "--check", "--dry-run").returncode == 0
+
+
+def test_a_site_of_0_4_runs_as_it_is(site):
+    """With no other app than its own, and with a row for what has run."""
+    site.settings("INSTALLED_APPS = ['job_runner', 'shop']")
+    site.settings("import random; random.random = lambda: 0")  # it could be 50 seconds
+    site.write(
+        "shop/jobs.py",
+        """
+        from job_runner.environment import RunEnv
+        from job_runner.registration import register_job
+
+        @register_job(10, 50)
+        def greet(env: RunEnv):
+            print("Good morning", flush=True)
+            env.request_stop()
+        """,
+    )
+    ended = site.run("run_jobs")
+    assert (ended.returncode, ended.stdout) == (0, "Good morning\n")
+    execution = JobExecution.objects.get()
+    assert (execution.job.name, execution.outcome) == ("shop.jobs.greet", "succeeded")
+    assert execution.job.variance == timedelta(seconds=50)
 
 
 def test_the_former_names_are_those_of_quick_jobs():

@@ -48,6 +48,8 @@ def test_the_demo_shows_its_jobs_and_its_admin_and_stops_cleanly(sample, signum)
     demo.send(signum)
     assert demo.wait() == 0, demo.output
     assert "Traceback" not in demo.output.partition("stopping: ")[2]
+    assert demo.output.endswith("Stopped.\n")
+    assert "GET /" not in demo.output
 
 
 def test_a_second_demo_takes_another_port_and_the_login_that_there_is(sample):

@@ -1,15 +1,16 @@
 """``manage.py demo``: the sample jobs at work, with the admin to watch them."""
 
+import contextlib
 import logging
 import signal
 import threading
 
 from django.contrib.auth import get_user_model
 from django.contrib.staticfiles.handlers import StaticFilesHandler
+from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.core.wsgi import get_wsgi_application
 
 HOST = "127.0.0.1"
 PORTS = range(8000, 8100)
@@ -21,10 +22,9 @@ class Command(BaseCommand):
 
     def handle(self, **options):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # run_jobs has its own
-        try:
+        with contextlib.suppress(KeyboardInterrupt):
             self.run()
-        except KeyboardInterrupt:
-            self.stdout.write("Stopped.")
+        self.stdout.write("Stopped.")
 
     def run(self):
         call_command("migrate", verbosity=0)
@@ -49,7 +49,7 @@ def start_server():
     logging.getLogger("django.server").setLevel(logging.ERROR)
     server = first_free_server()
     server.daemon_threads = True
-    server.set_app(StaticFilesHandler(get_wsgi_application()))
+    server.set_app(StaticFilesHandler(WSGIHandler()))
     threading.Thread(target=server.serve_forever, name="admin", daemon=True).start()
     return server
 

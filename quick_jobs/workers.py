@@ -45,6 +45,8 @@ class Growth:
         if cpu_share > _BUSY_CPU_SHARE and self._still < _PATIENCE:
             self._step = 1
             return 0
+        if not waiting:
+            return 0
         added = min(waiting, self._step)
         self._step *= 2
         return added
@@ -53,8 +55,9 @@ class Growth:
 class WorkerPool(Generic[Task]):
     """Threads that do ``work`` with each task that is submitted.
 
-    There are only as many as are needed: the pool grows when a task has waited
-    with nobody free, and idle threads go and close their database connections.
+    There are only as many as are needed, never more than tasks at one time: the
+    pool grows when a task has waited with nobody free, and idle threads go and
+    close their database connections.
     All methods are for one thread, the owner's. A thread that dies of an
     error, which ``work`` should never let happen, says so with ``on_death``.
     """
@@ -70,6 +73,7 @@ class WorkerPool(Generic[Task]):
         self._idle_timeout = idle_timeout
         self._tasks: SimpleQueue[Optional[Task]] = SimpleQueue()
         self._threads: Set[threading.Thread] = set()
+        self._free: Set[threading.Thread] = set()
         self._names = itertools.count(1)
         self._growth = Growth()
         self._checked_at: Optional[float] = None
@@ -104,7 +108,8 @@ class WorkerPool(Generic[Task]):
         waiting = self._tasks.qsize()
         taken = self._waiting_at_check - waiting
         cpu_share = (time.process_time() - self._cpu_at_check) / (now - self._checked_at)
-        for _ in range(self._growth.threads_to_add(waiting, taken, cpu_share)):
+        unattended = max(0, waiting - len(self._free))  # those are about to take a task each
+        for _ in range(self._growth.threads_to_add(unattended, taken, cpu_share)):
             self._add_thread()
         self._continue_checking(now, waiting)
 
@@ -134,6 +139,7 @@ class WorkerPool(Generic[Task]):
             target=self._run, name=f"quick_jobs worker {next(self._names)}", daemon=True
         )
         self._threads.add(thread)
+        self._free.add(thread)
         thread.start()
 
     def _run(self) -> None:
@@ -141,6 +147,7 @@ class WorkerPool(Generic[Task]):
             try:
                 self._serve()
             finally:
+                self._free.discard(threading.current_thread())
                 connections.close_all()
         except BaseException as exc:
             self._on_death(exc)
@@ -148,6 +155,7 @@ class WorkerPool(Generic[Task]):
             self._threads.discard(threading.current_thread())
 
     def _serve(self) -> None:
+        thread = threading.current_thread()
         while True:
             try:
                 task = self._tasks.get(timeout=self._idle_timeout)
@@ -155,4 +163,6 @@ class WorkerPool(Generic[Task]):
                 return
             if task is None:
                 return
+            self._free.discard(thread)
             self._work(task)
+            self._free.add(thread)

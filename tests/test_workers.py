@@ -247,6 +247,22 @@ def test_a_check_adds_a_thread_when_it_is_due_and_not_before(owner, waiting):
     wait_until(lambda: waiting.begun == ["first", "second"])
 
 
+def test_there_are_never_more_threads_than_tasks(owner, monkeypatch):
+    """Also when new threads are slow to begin, as on a busy machine."""
+    pool = owner(lambda task: None).pool
+    begin = threading.Event()
+    serve = pool._serve
+    monkeypatch.setattr(pool, "_serve", lambda: begin.wait(60) and serve())
+    now = 100.0
+    for task in range(5):
+        pool.submit(task, now)
+    for _ in range(20):
+        now += GROW_AFTER
+        pool.check(now)
+    assert pool.size == 5
+    begin.set()
+
+
 def test_a_check_with_nothing_to_watch_does_nothing(owner, waiting):
     pool = owner(waiting).pool
     pool.check(100.0)

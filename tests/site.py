@@ -43,12 +43,15 @@ def wait_until(condition, timeout=20):
 
 
 class Project:
-    """A Django project in ``path``, whose ``manage.py`` runs in real processes."""
+    """A Django project in ``path``, whose ``manage.py`` runs in real processes.
+
+    They have ``variables`` in their environment, besides those of the tests' process.
+    """
 
     def __init__(self, path, **environment):
         self.path = path
         self.outputs = []
-        self._variables = environment
+        self.variables = environment
         self._processes = []
 
     def run(self, *args, timeout=60, env=None):
@@ -94,7 +97,7 @@ class Project:
             "PYTHONDONTWRITEBYTECODE": "1",  # a file rewritten within a second looks unchanged
             "PYTHONUNBUFFERED": "1",
             "PYTHONIOENCODING": "utf-8",
-            **self._variables,
+            **self.variables,
             **(more or {}),
         }
 

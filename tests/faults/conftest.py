@@ -25,6 +25,7 @@ def _running(server, path):
     try:
         migrated = Shop(path, server.settings()).run("migrate", "--verbosity=0")
         assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+        server.add_plain_user()
         yield server
     finally:
         server.remove()
@@ -81,11 +82,7 @@ def migrated_file(tmp_path_factory, django_db_setup, django_db_blocker):
 
 
 def sqlite(path, **options):
-    return {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": str(path),
-        "OPTIONS": {"timeout": 1, **options},
-    }
+    return {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path), "OPTIONS": options}
 
 
 @pytest.fixture

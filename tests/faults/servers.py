@@ -16,6 +16,7 @@ from pathlib import Path
 
 from django.db.utils import load_backend
 
+from tests.faults.clocks import WallClock
 from tests.site import wait_until
 
 START_TIMEOUT = 60
@@ -26,18 +27,23 @@ _PATH = os.pathsep.join([os.environ["PATH"], "/usr/sbin", *map(str, _PLACES)])
 
 
 class Server:
-    """A private server with one database, ``quick_jobs``, for all who ask from this machine."""
+    """A private server with one database, ``quick_jobs``, for all who ask from this machine.
+
+    Its wall clock is ``clock``.
+    """
 
     user = ""
     login = {}
     system_database = ""
     create = "CREATE DATABASE quick_jobs"
+    create_user = ()
 
     def __init__(self):
         self.port = free_port()
         self.path = Path(tempfile.mkdtemp(prefix="quick_jobs_"))
         if is_root():
             shutil.chown(str(self.path), self.user, self.user)
+        self.clock = WallClock(self.path)
         self.prepare()
         self.start()
         self.execute(self.create, self.system_database)
@@ -58,9 +64,14 @@ class Server:
         """Return the number of its main process; raise OSError if there is none."""
         raise NotImplementedError
 
-    def sessions(self):
-        """Return the numbers of the sessions in the database."""
+    def sessions(self, user="%"):
+        """Return the numbers of the sessions in the database, of all users or this one."""
         raise NotImplementedError
+
+    def add_plain_user(self):
+        """Add the user ``shop``, who may do all in the database and nothing on the server."""
+        for sql in self.create_user:
+            self.execute(sql)
 
     def settings(self, database="quick_jobs", port=None, **more):
         """Return its entry in ``DATABASES``."""
@@ -98,6 +109,7 @@ class Server:
     def recover(self):
         """Have it as it was, after whatever a test has done to it."""
         self.thaw()
+        self.clock.set_ahead(0)
         if not self.answers():
             self.start()
 
@@ -120,6 +132,7 @@ class Server:
             list(map(str, command)),
             check=True,
             cwd="/",
+            env={**os.environ, **self.clock.environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -131,14 +144,20 @@ class PostgreSQL(Server):
     user = "postgres"
     login = {"ENGINE": "django.db.backends.postgresql", "USER": "postgres"}
     system_database = "postgres"
+    create_user = (
+        "CREATE ROLE shop LOGIN",
+        "GRANT ALL ON ALL TABLES IN SCHEMA public TO shop",
+        "GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO shop",
+    )
 
     def prepare(self):
         # Its programs are not told which user to become.
         self._as_user = ["runuser", "-u", self.user, "--"] if is_root() else []
+        self._data = self.path / "data"
         self._run_as_user(
-            "initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", self.path
+            "initdb", "--auth=trust", "--username=postgres", "--no-sync", "-D", self._data
         )
-        with (self.path / "postgresql.conf").open("a") as file:
+        with (self._data / "postgresql.conf").open("a") as file:
             file.write(
                 f"port = {self.port}\nlisten_addresses = '127.0.0.1'\nmax_connections = 200\n"
                 f"unix_socket_directories = '{self.path}'\nfsync = off\n"
@@ -146,19 +165,19 @@ class PostgreSQL(Server):
 
     def start(self):
         log = self.path / "log"
-        self._run_as_user("pg_ctl", "-w", "-t", START_TIMEOUT, "-D", self.path, "-l", log, "start")
+        self._run_as_user("pg_ctl", "-w", "-t", START_TIMEOUT, "-D", self._data, "-l", log, "start")
 
     def stop(self):
-        if (self.path / "postmaster.pid").exists():
-            self._run_as_user("pg_ctl", "-w", "-D", self.path, "-m", "immediate", "stop")
+        if (self._data / "postmaster.pid").exists():
+            self._run_as_user("pg_ctl", "-w", "-D", self._data, "-m", "immediate", "stop")
 
     def main_pid(self):
-        return int((self.path / "postmaster.pid").read_text().split()[0])
+        return int((self._data / "postmaster.pid").read_text().split()[0])
 
-    def sessions(self):
+    def sessions(self, user="%"):
         found = self.execute(
-            "SELECT pid FROM pg_stat_activity "
-            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            "SELECT pid FROM pg_stat_activity WHERE datname = current_database() "
+            f"AND pid <> pg_backend_pid() AND usename LIKE '{user}'"
         )
         return [pid for (pid,) in found]
 
@@ -182,6 +201,7 @@ class MariaDB(Server):
     }
     system_database = "mysql"
     create = "CREATE DATABASE quick_jobs CHARACTER SET utf8mb4"
+    create_user = ("CREATE USER shop", "GRANT ALL ON quick_jobs.* TO shop")
 
     def prepare(self):
         self._process = None
@@ -210,6 +230,7 @@ class MariaDB(Server):
             "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=64M",
             "--max-connections=200",
+            env={**os.environ, **self.clock.environment},
         )
         wait_until(self.answers, START_TIMEOUT)
 
@@ -220,10 +241,10 @@ class MariaDB(Server):
     def main_pid(self):
         return self._process.pid
 
-    def sessions(self):
+    def sessions(self, user="%"):
         found = self.execute(
-            "SELECT id FROM information_schema.processlist "
-            "WHERE db = DATABASE() AND id <> CONNECTION_ID()"
+            "SELECT id FROM information_schema.processlist WHERE db = DATABASE() "
+            f"AND id <> CONNECTION_ID() AND user LIKE '{user}'"
         )
         return [number for (number,) in found]
 
@@ -242,7 +263,7 @@ class PgBouncer:
     def __init__(self, server, pool_size):
         self.port = free_port()
         self.path = Path(tempfile.mkdtemp(prefix="quick_jobs_"))
-        (self.path / "users").write_text('"postgres" ""\n')
+        (self.path / "users").write_text('"postgres" ""\n"shop" ""\n')
         (self.path / "ini").write_text(
             "[databases]\n"
             f"quick_jobs = host=127.0.0.1 port={server.port} dbname=quick_jobs\n"
@@ -291,10 +312,11 @@ def program(name):
     return path
 
 
-def start_process(*command):
+def start_process(*command, env=None):
     return subprocess.Popen(
         list(map(str, command)),
         cwd="/",
+        env=env,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,

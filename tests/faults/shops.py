@@ -9,6 +9,7 @@ from typing import NamedTuple, Optional
 from django.db import connections
 
 from quick_jobs.models import Job, JobExecution, JobRunner
+from tests.faults.clocks import WallClock
 from tests.faults.servers import new_connection
 from tests.site import Site, wait_until
 
@@ -75,18 +76,30 @@ START_RECORD_TIMEOUT = 1.0
 # The wall clock may be steered a little while a job runs, and the databases keep microseconds.
 _CLOCK_TOLERANCE = 0.01
 
+# Seconds that may lie between what a job and what its runner sees of one moment, when the machine
+# is very busy or the process suspended. A wrong time zone makes more than that.
+_VIEW_TOLERANCE = 60
+
+# What the runners of a project are, as its own processes see it.
+_STATES = """
+from quick_jobs.models import JobRunner
+for state in ("alive", "lost", "stopped"):
+    print(getattr(JobRunner.objects, state)().count())
+"""
+
 
 class Visit(NamedTuple):
-    """An execution as the job itself saw it; POSIX times but for ``began_monotonic``, in seconds.
+    """An execution as the job itself saw it; POSIX and monotonic times, in seconds.
 
-    ``ended`` is None if the process ended first.
+    It has not ``ended`` if the process ended first.
     """
 
     job: str
     pid: int
     began: float
     began_monotonic: float
-    ended: Optional[float]
+    ended: Optional[float] = None
+    ended_monotonic: Optional[float] = None
 
 
 class Shop(Site):
@@ -99,6 +112,12 @@ class Shop(Site):
         self._database = database
         if database:
             self.settings(f"DATABASES = {{'default': {database!r}}}")
+
+    def own_clock(self):
+        """Return a wall clock for its processes, which is right at first."""
+        clock = WallClock(self.path)
+        self.variables.update(clock.environment)
+        return clock
 
     def jobs(self, *texts):
         """Write the jobs of the app ``shop``, who know the witness."""
@@ -153,7 +172,13 @@ class Shop(Site):
     def wait_for_heartbeat(self, timeout=20):
         """Wait until the only runner says that it is alive."""
         before = self.runner().last_heartbeat_at
-        wait_until(lambda: self.runner().last_heartbeat_at > before, timeout)
+        wait_until(lambda: self.runner().last_heartbeat_at != before, timeout)
+
+    def states(self):
+        """Return how many runners are alive, lost and stopped for the project's own processes."""
+        asked = self.run("shell", "--verbosity=0", "-c", _STATES)
+        assert asked.returncode == 0, asked.stderr
+        return tuple(map(int, asked.stdout.split()))
 
     # What the jobs say.
 
@@ -169,9 +194,11 @@ class Shop(Site):
         for event, name, pid, wall, monotonic in self.told():
             key = int(pid), f"shop.jobs.{name}"
             if event == "began":
-                visits[key].append(Visit(name, int(pid), float(wall), float(monotonic), None))
+                visits[key].append(Visit(name, int(pid), float(wall), float(monotonic)))
             elif event == "ended":
-                visits[key][-1] = visits[key][-1]._replace(ended=float(wall))
+                visits[key][-1] = visits[key][-1]._replace(
+                    ended=float(wall), ended_monotonic=float(monotonic)
+                )
         return dict(visits)
 
     def number_of_visits(self):
@@ -200,10 +227,11 @@ class Shop(Site):
             assert len(late) <= 1, (job, late)
             assert max(pauses) < STEADY_INTERVAL + START_RECORD_TIMEOUT + SLACK, (job, late)
 
-    def assert_history_is_true(self, since=0.0):
+    def assert_history_is_true(self, since=0.0, jumps=()):
         """Assert that each execution is on record once, at the time and with the end it had.
 
-        Of those that began before ``since`` (POSIX time), nothing is said.
+        Of those that began before ``since`` (POSIX time), nothing is said. A job may
+        have seen the clock before one of its ``jumps``, in seconds, and the runner after it.
         """
         records = defaultdict(list)
         for execution in self.executions():
@@ -222,9 +250,15 @@ class Shop(Site):
             for execution, visit in zip(executions, visits[key]):
                 assert execution.finished_at is not None, execution
                 began = execution.started_at.timestamp()
-                ended = execution.finished_at.timestamp()
-                assert began - _CLOCK_TOLERANCE <= visit.began, (execution, visit)
-                assert visit.ended <= ended + _CLOCK_TOLERANCE, (execution, visit)
+                duration = execution.duration.total_seconds()
+                finished = execution.finished_at.timestamp()
+                assert abs(began + duration - finished) < _CLOCK_TOLERANCE, execution
+                seen = visit.ended_monotonic - visit.began_monotonic
+                assert seen <= duration < seen + _VIEW_TOLERANCE, (execution, visit)
+                assert any(
+                    -_CLOCK_TOLERANCE <= visit.began + jump - began < _VIEW_TOLERANCE
+                    for jump in (0, *jumps)
+                ), (execution, visit)
                 assert execution.outcome == (
                     "failed" if visit.job.endswith("_fails") else "succeeded"
                 )

@@ -43,21 +43,9 @@ def locked(server):
     connection.close()
 
 
-@pytest.fixture
-def plain_user(server):
-    """The login of a user without privileges on the server, who obeys ``read_only``."""
-    if server.login["ENGINE"].endswith("postgresql"):
-        return {}
-    server.execute("CREATE OR REPLACE USER shop")
-    server.execute("GRANT ALL ON quick_jobs.* TO shop")
-    return {"USER": "shop"}
-
-
 @pytest.mark.parametrize("fault", [read_only, locked])
-def test_writes_that_are_refused_or_wait_stop_no_job_and_cost_no_record(
-    server, new_shop, plain_user, fault
-):
-    shop = new_shop(server.settings(**plain_user))
+def test_writes_that_are_refused_or_wait_stop_no_job_and_cost_no_record(server, new_shop, fault):
+    shop = new_shop(server.settings(USER="shop"))  # to whom ``read_only`` applies
     shop.jobs(STEADY)
     runner = shop.start("run_jobs")
     wait_until(lambda: shop.count() >= 30)

@@ -31,7 +31,7 @@ def folder(tmp_path, migrated_file):
 
 @pytest.fixture
 def folder_shop(new_shop, folder, unblocked):
-    return new_shop(sqlite(folder / "database"))
+    return new_shop(sqlite(folder / "database", timeout=1))
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def small_disk_shop(new_shop, tmp_path, migrated_file, unblocked):
     disk.mkdir()
     subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "none", str(disk)], check=True)
     shutil.copy(str(migrated_file), str(disk / "database"))
-    shop = new_shop(sqlite(disk / "database"))
+    shop = new_shop(sqlite(disk / "database", timeout=1))
     yield shop
     shop.end()
     subprocess.run(["umount", str(disk)], check=True)

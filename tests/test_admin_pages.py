@@ -213,7 +213,7 @@ def test_executions_are_searched_in_names_and_errors(admin_client, job, runner):
 
 
 def test_it_is_told_how_far_back_was_searched(admin_client, job, runner, monkeypatch):
-    monkeypatch.setattr("quick_jobs.admin.window.MOST_READ", 5)
+    monkeypatch.setattr("quick_jobs.admin.search.MOST_READ", 5)
     executions = make_executions(job, runner, 10, outcome="failed", error="ValueError: boom")
     html = page(admin_client, "jobexecution_changelist", q="boom")
     assert listed(admin_client, "jobexecution", q="boom") == executions[:4:-1]

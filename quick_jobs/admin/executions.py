@@ -29,10 +29,9 @@ from quick_jobs.admin.filters import (
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.present import present_at
-from quick_jobs.admin.search import matches
+from quick_jobs.admin.search import matches, searched_since
 from quick_jobs.admin.spans import Span
 from quick_jobs.admin.timeline import timeline_context
-from quick_jobs.admin.window import searched_since
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import badge, execution_badge
 from quick_jobs.admin.base import HistoryAdmin, column
-from quick_jobs.admin.job_states import JobStateFilter
+from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.lately import Lately, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.picture import picture

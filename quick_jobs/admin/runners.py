@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, Dict, List
 
 from django.contrib import admin
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
@@ -17,11 +18,6 @@ from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.lately import Lately, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.present import present_at
-from quick_jobs.admin.runner_facts import (
-    executions_started,
-    numbers_of_jobs,
-    running_executions,
-)
 from quick_jobs.admin.wording import NOTHING, ago, breakable, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -31,6 +27,9 @@ LATELY = 100
 #: Running executions that are named for a runner in the list, and on its page.
 _FEW = 3
 _MANY = 100
+
+#: Running executions that are read for a page.
+_MOST_RUNNING = 1000
 
 #: Jobs that are named on a runner's page.
 _MOST_JOBS = 500
@@ -81,9 +80,9 @@ class JobRunnerAdmin(HistoryAdmin):
         present = present_at(request)
         pks = [runner.pk for runner in rows]
         seen = lately("runner", rows, LATELY, present)
-        started = executions_started(pks)
-        running = running_executions([runner.pk for runner in rows if present.is_alive(runner)])
-        jobs = numbers_of_jobs(pks)
+        started = _executions_started(pks)
+        running = _running_executions([runner.pk for runner in rows if present.is_alive(runner)])
+        jobs = _numbers_of_jobs(pks)
         for runner in rows:
             runner.links = links
             runner.present = present
@@ -199,3 +198,32 @@ def _running_in_words(runner: Any, most: int) -> str:
     return format_html(
         "{}<div>{}</div>", shown, ngettext("and %d more", "and %d more", others) % others
     )
+
+
+def _executions_started(pks: List[int]) -> Dict[int, int]:
+    """Return how many executions these runners have started, as far as they count them."""
+    # An index has the greatest number of each; a GROUP BY would look for it among all rows.
+    last = JobExecution.objects.filter(runner=OuterRef("pk")).exclude(number=None)
+    numbers = Subquery(last.order_by("-number").values("number")[:1])
+    runners = JobRunner.objects.filter(pk__in=pks).annotate(last_number=numbers)
+    return {
+        pk: number
+        for pk, number in runners.order_by().values_list("pk", "last_number")
+        if number is not None
+    }
+
+
+def _running_executions(pks: List[int]) -> Dict[int, List[Any]]:
+    """Return what these runners, which are alive, run now: primary key, job, start."""
+    found: Dict[int, List[Any]] = {}
+    executions = JobExecution.objects.filter(outcome=JobExecution.RUNNING, runner__in=pks)
+    rows = executions.order_by("-started_at").values_list("runner", "pk", "job__name", "started_at")
+    for runner, *execution in rows[:_MOST_RUNNING]:
+        found.setdefault(runner, []).append(execution)
+    return found
+
+
+def _numbers_of_jobs(pks: List[int]) -> Dict[int, int]:
+    links: Any = JobRunner.jobs.through._default_manager.filter(jobrunner__in=pks)
+    counted = links.values("jobrunner").annotate(jobs=Count("pk"))
+    return dict(counted.values_list("jobrunner", "jobs"))

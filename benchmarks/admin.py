@@ -34,7 +34,10 @@ def main():
     from django.db import connection
 
     name = connection.settings_dict["NAME"]
-    connection.creation.create_test_db(verbosity=0, autoclobber=True, keepdb=options.keep)
+    # Serialized, what was kept would fill the memory.
+    connection.creation.create_test_db(
+        verbosity=0, autoclobber=True, serialize=False, keepdb=options.keep
+    )
     try:
         show(make_history(options.rows))
     finally:

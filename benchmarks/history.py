@@ -71,7 +71,8 @@ def make_runners(now):
             hostname=f"worker-{number % 2}",
             pid=1000 + number,
             started_at=started_at,
-            last_heartbeat_at=now - dt.timedelta(hours=1) if number == RUNNERS - 1 else now,
+            # One is lost, the other still alive when all is filled.
+            last_heartbeat_at=now + dt.timedelta(hours=-1 if number == RUNNERS - 1 else 24),
             stopped_at=None if is_last else started_at + life,
             stop_reason="" if is_last else JobRunner.SIGNAL,
         )

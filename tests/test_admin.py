@@ -105,6 +105,11 @@ def test_a_job_shows_no_executions_and_runners_to_who_may_not_view_them(client, 
         assert "web-1" not in html
 
 
+def test_the_overview_counts_nothing_that_may_not_be_viewed(client, execution):
+    log_in(client, "view_job")
+    assert "qj-figures" not in page(client, "job_changelist")
+
+
 def test_a_runner_shows_no_executions_and_jobs_to_who_may_not_view_them(client, execution):
     log_in(client, "view_jobrunner")
     for html in (

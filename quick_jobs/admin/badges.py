@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 
 from quick_jobs.admin.present import Present
 from quick_jobs.models import JobExecution, JobRunner
@@ -13,7 +14,7 @@ ALIVE = "alive"
 STOPPED = "stopped"
 
 #: Every state an execution can be seen in: the outcomes, and the one that is derived.
-EXECUTION_STATES = (*JobExecution.OUTCOMES, (LOST, _("lost")))
+EXECUTION_STATES = (*JobExecution.OUTCOMES, (LOST, pgettext_lazy("execution", "lost")))
 
 #: What somebody should look into. Interrupted ones were asked to end.
 BAD_STATES = frozenset([JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.ABANDONED, LOST])

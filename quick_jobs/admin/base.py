@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
-from typing import Any, Callable, Collection, Dict, List, Optional, Sequence, Type, TypeVar
+from typing import (
+    Any,
+    Callable,
+    Collection,
+    Dict,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Type,
+    TypeVar,
+)
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 
 from quick_jobs.admin.compat import HAS_DARK_ADMIN, SHOW_NO_FACETS
 from quick_jobs.admin.deletion import what_is_deleted
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
-from quick_jobs.models import JobExecution
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
-
-#: The name of the timeline's address.
-TIMELINE = "admin:quick_jobs_timeline"
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
@@ -36,6 +42,15 @@ def column(title: Any, order: Optional[str] = None) -> Callable[[Method], Method
         return method
 
     return decorate
+
+
+class PageLink(NamedTuple):
+    """A link at the top of a row's page; ``rel`` and ``title`` are HTML's."""
+
+    text: str
+    url: str
+    rel: str = ""
+    title: str = ""
 
 
 class HistoryChangeList(ChangeList):
@@ -107,12 +122,9 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
     ) -> HttpResponse:
         links = links_for(request, self.admin_site)
-        timeline_url = ""
-        if links.permits(JobExecution):
-            timeline_url = reverse(TIMELINE, current_app=self.admin_site.name)
         context = {
             "quick_jobs_notices": notices(request, links),
-            "quick_jobs_timeline_url": timeline_url,
+            "quick_jobs_timeline_url": links.timeline_url(),
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
@@ -136,6 +148,22 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         if row is not None:
             self.add_facts(request, [row])
         return row
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: Dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: Any = None,
+    ) -> HttpResponse:
+        context["quick_jobs_links"] = [] if obj is None else self.links_of(request, obj)
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
+        """Return what leads on from the page of ``row``."""
+        return []
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
         """Give ``rows`` the attributes that are shown beside their fields."""

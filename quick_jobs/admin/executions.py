@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional, Tuple, Type
+from typing import Any, List, Optional, Tuple, Type
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quick_jobs.admin.badges import execution_badge, execution_state
-from quick_jobs.admin.base import TIMELINE, HistoryAdmin, HistoryChangeList, column
+from quick_jobs.admin.base import HistoryAdmin, HistoryChangeList, PageLink, column
 from quick_jobs.admin.compat import FIRST_PAGE, HAS_LISTED_BREADCRUMBS
 from quick_jobs.admin.filters import (
     DurationFilter,
@@ -26,7 +26,7 @@ from quick_jobs.admin.filters import (
     RunnerFilter,
     StartedFilter,
 )
-from quick_jobs.admin.links import links_for
+from quick_jobs.admin.links import TIMELINE, links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.present import present_at
 from quick_jobs.admin.search import matches, searched_since
@@ -105,7 +105,7 @@ class JobExecutionAdmin(HistoryAdmin):
 
     def get_urls(self) -> List[Any]:
         view = self.admin_site.admin_view(self.timeline_view)
-        return [path("timeline/", view, name=TIMELINE.split(":")[1]), *super().get_urls()]
+        return [path("timeline/", view, name=TIMELINE), *super().get_urls()]
 
     def timeline_view(self, request: HttpRequest) -> HttpResponse:
         """Show the timeline to who may see executions."""
@@ -159,20 +159,17 @@ class JobExecutionAdmin(HistoryAdmin):
             execution.links = links
             execution.state = execution_state(execution.outcome, present.is_lost(execution.runner))
 
-    def render_change_form(
-        self,
-        request: HttpRequest,
-        context: Dict[str, Any],
-        add: bool = False,
-        change: bool = False,
-        form_url: str = "",
-        obj: Any = None,
-    ) -> HttpResponse:
-        if obj is not None:
-            previous, following = neighbours(obj)
-            context["previous_execution"] = previous
-            context["next_execution"] = following
-        return super().render_change_form(request, context, add, change, form_url, obj)
+    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
+        previous, following = neighbours(row)
+        found = (
+            (_("Previous of this job"), previous, "prev"),
+            (_("Next of this job"), following, "next"),
+        )
+        return [
+            PageLink(text, row.links.url(JobExecution, other.pk), rel, str(other))
+            for text, other, rel in found
+            if other is not None
+        ]
 
     @column(gettext_lazy("job"))
     def job_name(self, execution: Any) -> str:

@@ -23,7 +23,7 @@ from quick_jobs.admin.badges import BAD_STATES, EXECUTION_STATES, LOST, RUNNER_S
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.present import present_at
 from quick_jobs.admin.registered import live_runners, names_in_code
-from quick_jobs.admin.spans import NAMED, Span
+from quick_jobs.admin.spans import NAMED, Span, whole_number
 from quick_jobs.admin.wording import in_words
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -43,18 +43,27 @@ class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
     order = "-id"
     most_choices = 50
 
+    def __init__(self, field: Any, request: HttpRequest, *args: Any, **kwargs: Any) -> None:
+        super().__init__(field, request, *args, **kwargs)
+        self._chosen = request.GET.get(self.lookup_kwarg)
+
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: ModelAdmin[Any]
     ) -> List[Tuple[Any, str]]:
         related = field.remote_field.model._default_manager
         rows = list(related.order_by(self.order)[: self.most_choices])
-        chosen = request.GET.get(self.lookup_kwarg, "")
-        if chosen.isdigit() and all(row.pk != int(chosen) for row in rows):
+        chosen = whole_number(request.GET.get(self.lookup_kwarg, ""))
+        if chosen is not None and all(row.pk != chosen for row in rows):
             rows += related.filter(pk=chosen)
         return [(row.pk, str(row)) for row in rows]
 
     def has_output(self) -> bool:
         return len(self.lookup_choices) > 0
+
+    def queryset(self, request: HttpRequest, queryset: Any) -> Any:
+        if self._chosen and whole_number(self._chosen) is None:
+            return queryset.none()
+        return super().queryset(request, queryset)
 
 
 class JobFilter(_NewestFirst):
@@ -93,6 +102,8 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
             return queryset.lost()
         if self._chosen == JobExecution.RUNNING:
             return queryset.running()
+        if self._chosen and self._chosen not in dict(EXECUTION_STATES):
+            return queryset.none()
         return super().queryset(request, queryset)
 
 
@@ -182,9 +193,7 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
         if state == "running":
             return queryset.filter(pk__in=JobExecution.objects.running().values("job"))
         if state == "failed":
-            return queryset.annotate(last_outcome=Subquery(_last_outcome())).filter(
-                last_outcome__in=BAD_STATES
-            )
+            return failed_last_time(queryset)
         alive = _jobs_alive(request)
         if state == "alive":
             return queryset.filter(pk__in=alive)
@@ -193,11 +202,12 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
         return queryset.exclude(pk__in=alive).filter(pk__in=_not_in_code())
 
 
-def _last_outcome() -> QuerySet[Any, Any]:
-    """Return the outcome of a job's last execution that has ended."""
+def failed_last_time(jobs: Any) -> Any:
+    """Return those of ``jobs`` of which the last execution that has ended went wrong."""
     executions = JobExecution.objects.filter(job=OuterRef("pk"))
     ended = executions.exclude(outcome=JobExecution.RUNNING)
-    return ended.order_by("-started_at").values("outcome")[:1]
+    last = Subquery(ended.order_by("-started_at").values("outcome")[:1])
+    return jobs.annotate(last_outcome=last).filter(last_outcome__in=BAD_STATES)
 
 
 def _jobs_alive(request: HttpRequest) -> Any:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, Dict, List, Optional
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import badge, execution_badge
-from quick_jobs.admin.base import HistoryAdmin, column
+from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import JobStateFilter
-from quick_jobs.admin.lately import Lately, failures_in_words, lately
+from quick_jobs.admin.lately import Lately, Seen, failures_in_words, lately
 from quick_jobs.admin.links import links_for
+from quick_jobs.admin.overview import overview
 from quick_jobs.admin.picture import picture
 from quick_jobs.admin.present import present_at
 from quick_jobs.admin.registered import live_runners, live_runners_by_job, names_in_code
@@ -86,6 +87,22 @@ class JobAdmin(HistoryAdmin):
             job.live_runners = runners.get(job.pk, 0)
             job.is_gone = not job.live_runners and known is not None and job.name not in known
 
+    def changelist_view(
+        self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
+    ) -> HttpResponse:
+        figures = overview(request, links_for(request, self.admin_site))
+        context = {"quick_jobs_figures": figures, **(extra_context or {})}
+        return super().changelist_view(request, context)
+
+    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
+        if not row.links.permits(JobExecution):
+            return []
+        executions = row.links.list_url(JobExecution, job__id__exact=row.pk)
+        return [
+            PageLink(_("Executions"), executions),
+            PageLink(_("Timeline"), row.links.timeline_url(q=row.name)),
+        ]
+
     @column(gettext_lazy("name"), order="name")
     def title(self, job: Any) -> str:
         return breakable(job.name)
@@ -104,12 +121,11 @@ class JobAdmin(HistoryAdmin):
         if last is None:
             return NOTHING
         return format_html(
-            '<a class="qj-plain" href="{}">{}</a> <span class="qj-nowrap">{}</span>'
-            ' <span class="qj-quiet qj-nowrap">{}</span>',
+            '<a class="qj-plain" href="{}">{}</a> <span class="qj-nowrap">{}</span> {}',
             job.links.url(JobExecution, last.pk),
             execution_badge(last.state),
             ago(last.started_at, job.now),
-            in_words(last.duration),
+            _duration_of(last, job.lately),
         )
 
     @column(gettext_lazy("last executions"))
@@ -118,12 +134,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("last executions"))
     def long_picture(self, job: Any) -> str:
-        return format_html(
-            '{}<p><a href="{}">{}</a></p>',
-            picture(job.lately.executions, job.links),
-            job.links.list_url(JobExecution, job__id__exact=job.pk),
-            _("All executions"),
-        )
+        return picture(job.lately.executions, job.links) or NOTHING
 
     @column(gettext_lazy("typical duration"))
     def typical_duration(self, job: Any) -> str:
@@ -131,7 +142,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("failures lately"))
     def failures(self, job: Any) -> str:
-        return failures_in_words(job.lately)
+        return failures_in_words(job.lately, job.now)
 
     @column(gettext_lazy("live runners"))
     def liveness(self, job: Any) -> Any:
@@ -162,3 +173,14 @@ class JobAdmin(HistoryAdmin):
             )
             or NOTHING
         )
+
+
+def _duration_of(last: Seen, lately: Lately) -> str:
+    duration = in_words(last.duration)
+    if not lately.is_last_long:
+        return format_html('<span class="qj-quiet qj-nowrap">{}</span>', duration)
+    return format_html(
+        '<strong class="qj-long qj-nowrap" title="{}">{} ▲</strong>',
+        _("unusually long: typical is %s") % in_words(lately.typical_duration),
+        duration,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 import statistics
 from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
@@ -13,7 +14,7 @@ from django.utils.translation import gettext as _
 from quick_jobs.admin.badges import BAD_STATES, LOST, execution_state
 from quick_jobs.admin.present import Present
 from quick_jobs.admin.recent import any_of, newest_of_each
-from quick_jobs.admin.wording import NOTHING
+from quick_jobs.admin.wording import NOTHING, ago, in_words
 from quick_jobs.models import JobExecution
 
 _FIELDS = (
@@ -27,6 +28,9 @@ _FIELDS = (
     "runner__stopped_at",
     "runner__last_heartbeat_at",
 )
+
+#: No execution is called long for so little more than is typical.
+_NOT_WORTH_A_WORD = dt.timedelta(seconds=1)
 
 
 class Seen(NamedTuple):
@@ -61,6 +65,25 @@ class Lately(NamedTuple):
     @property
     def failures(self) -> int:
         return sum(seen.state in BAD_STATES for seen in self.executions)
+
+    @property
+    def last_failure(self) -> Optional[Seen]:
+        return next((seen for seen in self.executions if seen.state in BAD_STATES), None)
+
+    @property
+    def failing_since(self) -> Optional[dt.datetime]:
+        """When the first of the failures started that nothing but failures have followed."""
+        ended = (seen for seen in self.executions if seen.state != JobExecution.RUNNING)
+        failing = list(itertools.takewhile(lambda seen: seen.state in BAD_STATES, ended))
+        return failing[-1].started_at if failing else None
+
+    @property
+    def is_last_long(self) -> bool:
+        """Whether the last one took, or takes, more than twice as long as is typical."""
+        typical, last = self.typical_duration, self.last
+        if typical is None or last is None or last.duration is None:
+            return False
+        return last.duration > max(2 * typical, typical + _NOT_WORTH_A_WORD)
 
     @property
     def typical_duration(self) -> Optional[dt.timedelta]:
@@ -119,8 +142,11 @@ def see(executions: Any, present: Present, most: Optional[int] = None) -> List[S
     return seen
 
 
-def failures_in_words(lately: Lately) -> str:
-    """Return HTML of the share of failures among those that have ended, like "4 % 2 of 50"."""
+def failures_in_words(lately: Lately, now: dt.datetime) -> str:
+    """Return HTML of the share of failures among those that have ended, like "4 % 2 of 50".
+
+    Below it is since when there is nothing but failures, or when the last one was.
+    """
     ended, failures = lately.ended, lately.failures
     if not ended:
         return NOTHING
@@ -128,7 +154,17 @@ def failures_in_words(lately: Lately) -> str:
     if not failures:
         return format_html('<span class="qj-quiet">{}</span>', text)
     return format_html(
-        '<span class="qj-bad">{} %</span> <span class="qj-quiet qj-nowrap">{}</span>',
+        '<span class="qj-bad">{} %</span> <span class="qj-quiet qj-nowrap">{}</span>'
+        ' <span class="qj-second">{}</span>',
         round(100 * failures / ended) or "<1",
         text,
+        _when_it_failed(lately, now),
     )
+
+
+def _when_it_failed(lately: Lately, now: dt.datetime) -> str:
+    since, last = lately.failing_since, lately.last_failure
+    if since is not None:
+        failing_for = _("failing for %s") % in_words(now - since, parts=1)
+        return format_html('<strong class="qj-bad">{}</strong>', failing_for)
+    return _("last %s") % ago(last.started_at, now) if last else ""

@@ -13,11 +13,15 @@ from django.utils.html import format_html
 
 from quick_jobs.models import Job, JobExecution, JobRunner
 
+#: The name of the timeline's address.
+TIMELINE = "quick_jobs_timeline"
+
 
 class Links:
     """The addresses of the admin's pages of jobs, executions and runners, as far as permitted."""
 
     def __init__(self, request: HttpRequest, site: AdminSite) -> None:
+        self._site = site.name
         self._lists: Dict[Type[Model], str] = {}
         for model in (Job, JobExecution, JobRunner):
             model_admin = site._registry.get(model)  # a site may have replaced or removed it
@@ -38,6 +42,13 @@ class Links:
         if not self.permits(model):
             return ""
         return f"{self._lists[model]}?{urlencode(query)}" if query else self._lists[model]
+
+    def timeline_url(self, **query: Any) -> str:
+        """Return the address of the timeline with these choices, or an empty text."""
+        if not self.permits(JobExecution):
+            return ""
+        url = reverse(f"admin:{TIMELINE}", current_app=self._site)
+        return f"{url}?{urlencode(query)}" if query else url
 
     def to(self, model: Type[Model], pk: Any, text: str) -> str:
         """Return HTML of ``text`` as a link to a row, or without a link."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import runner_badge, runner_state
-from quick_jobs.admin.base import HistoryAdmin, column
+from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.lately import Lately, failures_in_words, lately
 from quick_jobs.admin.links import links_for
@@ -92,6 +92,10 @@ class JobRunnerAdmin(HistoryAdmin):
             runner.running = running.get(runner.pk, [])
             runner.job_count = jobs.get(runner.pk, 0)
 
+    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
+        executions = row.links.list_url(JobExecution, runner__id__exact=row.pk)
+        return [PageLink(_("Executions"), executions)] if executions else []
+
     @column(gettext_lazy("runner"))
     def process(self, runner: Any) -> str:
         return str(runner)
@@ -101,7 +105,7 @@ class JobRunnerAdmin(HistoryAdmin):
         if runner.stopped_at is None:
             return runner_badge(runner.state)
         return format_html(
-            '{} <span class="qj-quiet qj-reason">{}</span>',
+            '{} <span class="qj-second">{}</span>',
             runner_badge(runner.state),
             runner.get_stop_reason_display(),
         )
@@ -139,7 +143,7 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("failures lately"))
     def failures(self, runner: Any) -> str:
-        return failures_in_words(runner.lately)
+        return failures_in_words(runner.lately, runner.present.now)
 
     @column(gettext_lazy("lateness lately"))
     def lateness(self, runner: Any) -> str:
@@ -164,8 +168,8 @@ class JobRunnerAdmin(HistoryAdmin):
         return _running_in_words(runner, _MANY)
 
     @column(gettext_lazy("jobs"))
-    def number_of_jobs(self, runner: Any) -> Any:
-        return ngettext("%d job", "%d jobs", runner.job_count) % runner.job_count
+    def number_of_jobs(self, runner: Any) -> str:
+        return number_format(runner.job_count)
 
     @column(gettext_lazy("jobs"))
     def its_jobs(self, runner: Any) -> Any:

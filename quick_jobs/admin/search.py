@@ -14,9 +14,9 @@ from typing import List, Mapping, Optional
 
 from django.db.models import Q
 
-from quick_jobs.admin.badges import LOST
+from quick_jobs.admin.badges import EXECUTION_STATES, LOST
 from quick_jobs.admin.recent import any_of, newest_of_each, start_of_newest
-from quick_jobs.admin.spans import Span
+from quick_jobs.admin.spans import Span, whole_number
 from quick_jobs.models import Job, JobExecution
 
 #: Executions that are read.
@@ -39,20 +39,23 @@ def searched_since(
     params: Mapping[str, str], has_words: bool, now: dt.datetime
 ) -> Optional[dt.datetime]:
     """Return since when executions are read for a list with these ``params``; None is ever."""
-    chosen = [name for name in _INDEXED if params.get(name)]
+    chosen = [name for name in _INDEXED if _is_sound(name, params.get(name, ""))]
     must_read = len(chosen) > 1 or has_words or bool(params.get("took"))
     if not must_read or params.get("outcome__exact") in _FEW:
         return None
     executions = JobExecution.objects.all()
     if chosen:
-        value = params[chosen[0]]
-        if chosen[0] != "outcome__exact" and not value.isdigit():
-            return None
-        executions = executions.filter(**{chosen[0]: value})
+        executions = executions.filter(**{chosen[0]: params[chosen[0]]})
     span = Span.parse(params.get("since"), now)
     if span is not None and span.end is not None:
         executions = executions.filter(started_at__lte=span.end)
     return start_of_newest(executions, MOST_READ)
+
+
+def _is_sound(name: str, value: str) -> bool:
+    if name == "outcome__exact":
+        return value in dict(EXECUTION_STATES)
+    return whole_number(value) is not None
 
 
 def matches(words: List[str]) -> Q:

@@ -1,4 +1,4 @@
-"""Spans of time, as addresses carry them."""
+"""Spans of time, and whole numbers, as addresses carry them."""
 
 from __future__ import annotations
 
@@ -54,6 +54,11 @@ class Span(NamedTuple):
         if self.end:
             return _("until %s") % clock_time(self.end)
         return _("since %s") % clock_time(self.start) if self.start else ""
+
+
+def whole_number(text: str) -> Optional[int]:
+    """Return the number that ``text`` is, or None: no other fits a key, nor any database."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 
 def _written(moment: Optional[dt.datetime]) -> str:

@@ -17,7 +17,7 @@ from quick_jobs.admin.drawing import draw_axis, draw_gaps, draw_lane, draw_runne
 from quick_jobs.admin.lanes import MANY, Bar, Window, gaps_between
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.present import Present, present_at
-from quick_jobs.admin.spans import NAMED, Span
+from quick_jobs.admin.spans import NAMED, Span, whole_number
 from quick_jobs.admin.timeline_data import (
     LANES,
     MOST_READ,
@@ -30,6 +30,9 @@ from quick_jobs.admin.wording import clock_time
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 _DEFAULT = "6h"
+
+# There is none so far, and no database is asked to skip more rows than it can count.
+_LAST_PAGE = 10_000
 
 
 class Choice(NamedTuple):
@@ -44,12 +47,11 @@ class Choice(NamedTuple):
     def of(cls, params: Any, present: Present) -> Choice:
         """Return what the address says, or what is usual for what it does not say well."""
         until = Span.parse(f"-{params.get('until', '')}", present.now)
-        page = params.get("p", "")
         return cls(
             params.get("span") if params.get("span") in NAMED else _DEFAULT,
             until.end if until and until.end and until.end < present.now else None,
-            params.get("q", "").strip(),
-            int(page) if page.isascii() and page.isdigit() and len(page) < 6 else 0,
+            params.get("q", "").replace("\0", "").strip(),
+            min(whole_number(params.get("p", "")) or 0, _LAST_PAGE),
         )
 
     def url(self, **changes: Any) -> str:
@@ -121,7 +123,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         "bad_since": clock_time(bad_since) if bad_since else "",
         "legend": [
             *EXECUTION_STATES,
-            (MANY, _("very many executions, failures known")),
+            (MANY, _("very many executions, of which only failures are known")),
             *([("gap", _("no runner alive"))] if links.permits(JobRunner) else []),
         ],
     }

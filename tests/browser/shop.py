@@ -28,15 +28,25 @@ shop.supplier.SupplierUnavailable: api.supplier.example does not answer
 """  # noqa: E501
 
 
+BUG = """Traceback (most recent call last):
+  File "/srv/shop/newsletter/jobs.py", line 23, in collect_bounces
+    address = report["Final-Recipient"]
+              ~~~~~~^^^^^^^^^^^^^^^^^^^
+KeyError: 'Final-Recipient'
+"""
+
+
 class Kind(NamedTuple):
-    """A job, in seconds; ``errors`` are drawn from with the probability ``failing``."""
+    """A job, in seconds; ``error`` comes with the probability ``failing``, and always lately."""
 
     name: str
     interval: int
     variance: int
     takes: float
     failing: float = 0.0
-    errors: tuple = ()
+    error: str = ""
+    traceback: str = ""
+    broken_for: int = 0
     timeout: int = 0
     first: int = 0  # after the runner's start; 0 is by chance
 
@@ -44,7 +54,15 @@ class Kind(NamedTuple):
 KINDS = [
     Kind("billing.jobs.close_the_day", 24 * HOUR, 0, 19 * MINUTE),
     Kind("billing.jobs.send_invoices", 15 * MINUTE, MINUTE, 21),
-    Kind("newsletter.jobs.collect_bounces", 10 * MINUTE, 0, 4.2),
+    Kind(
+        "newsletter.jobs.collect_bounces",
+        10 * MINUTE,
+        0,
+        4.2,
+        error="KeyError: 'Final-Recipient'",
+        traceback=BUG,
+        broken_for=35 * MINUTE,
+    ),
     Kind("search.jobs.rebuild_index", 2 * HOUR, 0, 27 * MINUTE, first=76 * MINUTE),
     Kind(
         "shop.jobs.ask_the_supplier",
@@ -52,7 +70,8 @@ KINDS = [
         30,
         1.8,
         0.04,
-        ("SupplierUnavailable: api.supplier.example does not answer",),
+        "SupplierUnavailable: api.supplier.example does not answer",
+        TRACEBACK,
     ),
     Kind("shop.jobs.pack_orders", 5 * MINUTE, 0, 38),
     Kind(
@@ -61,7 +80,8 @@ KINDS = [
         15,
         0.9,
         0.002,
-        ("SMTPServerDisconnected: Connection unexpectedly closed",),
+        "SMTPServerDisconnected: Connection unexpectedly closed",
+        "smtplib.SMTPServerDisconnected: Connection unexpectedly closed",
     ),
     Kind("shop.jobs.take_stock", HOUR, 5 * MINUTE, 11 * MINUTE),
     Kind("shop.jobs.update_prices", 30 * MINUTE, 0, 44, timeout=5 * MINUTE),
@@ -139,9 +159,9 @@ def executions(chance, kind, job, runner, start, end, now):
         outcome, error, traceback = JobExecution.SUCCEEDED, "", ""
         outage = now - dt.timedelta(hours=1, minutes=50) < moment < now - dt.timedelta(minutes=55)
         failing = 0.85 if outage and kind.failing > 0.01 else kind.failing
-        if chance.random() < failing:
-            outcome, error = JobExecution.FAILED, chance.choice(kind.errors)
-            seconds, traceback = 30.0, TRACEBACK
+        if chance.random() < failing or moment > now - dt.timedelta(seconds=kind.broken_for):
+            outcome, error, traceback = JobExecution.FAILED, kind.error, kind.traceback
+            seconds = 0.4 if kind.broken_for else 30.0
         elif kind.timeout and chance.random() < 0.04:
             outcome, seconds = JobExecution.TIMED_OUT, kind.timeout
             error = "Still running after 5 min"

@@ -29,7 +29,7 @@ from quick_jobs.admin.filters import (
 from quick_jobs.admin.links import TIMELINE, links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.present import present_at
-from quick_jobs.admin.search import matches, searched_since
+from quick_jobs.admin.search import matches, searched
 from quick_jobs.admin.spans import Span
 from quick_jobs.admin.timeline import timeline_context
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
@@ -145,10 +145,11 @@ class JobExecutionAdmin(HistoryAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> Tuple[QuerySet[Any], bool]:
         words = search_term.split()
-        since = searched_since(request.GET, bool(words), present_at(request).now)
-        if since is not None:
-            queryset = queryset.filter(started_at__gte=since)
-            request._quick_jobs_searched_since = since  # type: ignore[attr-defined]
+        span = searched(request.GET, bool(words), present_at(request).now)
+        if span is not None:
+            # With both ends, as databases guess from the length how many rows there are.
+            queryset = queryset.filter(started_at__gte=span.start, started_at__lte=span.end)
+            request._quick_jobs_searched_since = span.start  # type: ignore[attr-defined]
         return (queryset.filter(matches(words)) if words else queryset), False
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:

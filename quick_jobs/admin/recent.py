@@ -29,10 +29,11 @@ class Newest(NamedTuple):
 _GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
 
 
-def start_of_newest(executions: QuerySet[JobExecution], count: int) -> Optional[dt.datetime]:
-    """Return when the newest ``count`` of ``executions`` begin, or None if there are not more."""
+def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest]:
+    """Return the span of the newest ``count`` of ``executions``, or None if there are not more."""
     starts = executions.order_by("-started_at").values_list("started_at", flat=True)
-    return next(iter(starts[count - 1 : count]), None)
+    start = next(iter(starts[count - 1 : count]), None)
+    return None if start is None else Newest(start, starts[0], True)
 
 
 def newest_of_each(

@@ -15,12 +15,12 @@ from typing import List, Mapping, Optional
 from django.db.models import Q
 
 from quick_jobs.admin.badges import EXECUTION_STATES, LOST
-from quick_jobs.admin.recent import any_of, newest_of_each, start_of_newest
+from quick_jobs.admin.recent import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.admin.spans import Span, whole_number
 from quick_jobs.models import Job, JobExecution
 
 #: Executions that are read.
-MOST_READ = 10_000
+MOST_READ = 5_000
 
 #: By how well they narrow things down.
 _INDEXED = ("job__id__exact", "runner__id__exact", "outcome__exact")
@@ -35,10 +35,8 @@ MOST_JOBS = 50
 _NEWEST = 500
 
 
-def searched_since(
-    params: Mapping[str, str], has_words: bool, now: dt.datetime
-) -> Optional[dt.datetime]:
-    """Return since when executions are read for a list with these ``params``; None is ever."""
+def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Optional[Newest]:
+    """Return which executions are read for a list with these ``params``; None is all."""
     chosen = [name for name in _INDEXED if _is_sound(name, params.get(name, ""))]
     must_read = len(chosen) > 1 or has_words or bool(params.get("took"))
     if not must_read or params.get("outcome__exact") in _FEW:
@@ -49,7 +47,7 @@ def searched_since(
     span = Span.parse(params.get("since"), now)
     if span is not None and span.end is not None:
         executions = executions.filter(started_at__lte=span.end)
-    return start_of_newest(executions, MOST_READ)
+    return newest_of(executions, MOST_READ)
 
 
 def _is_sound(name: str, value: str) -> bool:

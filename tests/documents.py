@@ -15,6 +15,8 @@ _FENCED = re.compile(r"^```(\S*)\n(.*?)^```$", re.M | re.S)
 _HEADING = re.compile(r"^##? (.+)$", re.M)
 _NAMED = re.compile(r"# (before: )?([\w./-]+)$", re.M)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
+_REFERENCE = re.compile(r"\[([^\]]+)\]\[([^\]]*)\]")
+_TARGET = re.compile(r"^\[([^\]]+)\]: (\S+)$", re.M)
 
 
 class Block(NamedTuple):
@@ -45,7 +47,11 @@ def sections():
 
 def links(path):
     """Return where the links and pictures of a document lead."""
-    return _LINK.findall(without_blocks(path))
+    text = without_blocks(path)
+    targets = dict(_TARGET.findall(text))
+    names = {name or shown.lower() for shown, name in _REFERENCE.findall(text)}
+    assert names == set(targets), f"{path.name} has links without targets, or targets without links"
+    return [*_LINK.findall(text), *targets.values()]
 
 
 def anchors(path):

@@ -124,6 +124,31 @@ def test_the_probe_and_the_monitoring_see_whether_a_runner_is_alive(shop):
     assert shop.run(*probe).returncode == 1
 
 
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="SQLite has no locks for rows")
+def test_two_runners_send_each_email_once(shop):
+    for block in blocks_named("shop/models.py") + blocks_named("shop/jobs.py"):
+        if "Email" in block.text:
+            use(block._replace(text=block.text.replace("interval=60", "interval=0.05")), shop)
+    shop.settings("EMAIL_BACKEND = 'django.core.mail.backends.console.EmailBackend'")
+    runners = [shop.start("run_jobs") for _ in range(2)]
+    wait_until(lambda: JobRunner.objects.alive().count() == 2)
+    with connection.cursor() as cursor:
+        for number in range(50):
+            cursor.execute("INSERT INTO shop_email (recipient) VALUES (%s)", [f"{number}@a.io"])
+
+    def are_sent():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT 1 FROM shop_email WHERE sent_at IS NULL")
+            return not cursor.fetchall()
+
+    wait_until(are_sent)
+    for runner in runners:
+        runner.send(signal.SIGTERM)
+        assert runner.wait() == 0, runner.output
+    for number in range(50):
+        assert sum(runner.output.count(f"To: {number}@a.io\n") for runner in runners) == 1
+
+
 def test_failures_are_told_to_sentry_each_time_and_to_the_admins_once_an_hour(shop):
     [receivers] = [block for block in blocks_named("shop/jobs.py") if "tell_admins" in block.text]
     shop.write("shop/jobs.py", receivers.text + FAILING_JOB)

@@ -13,7 +13,7 @@ import pkgutil
 import socket
 import time
 import uuid
-from typing import Dict, Iterable, NamedTuple, Optional, Sequence
+from typing import Collection, Dict, Iterator, NamedTuple, Optional, Sequence, TypeVar
 
 from django.db import (
     DatabaseError,
@@ -31,6 +31,8 @@ from quick_jobs.clocks import as_stored, database_now, from_timestamp
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.upsert import upsert
+
+Item = TypeVar("Item")
 
 logger = logging.getLogger(__name__)
 
@@ -90,35 +92,28 @@ class Storage:
 
     def _register_jobs(self) -> Dict[str, int]:
         """Return the jobs' primary keys by name."""
-        known = self._known_jobs()
-        missing = [job for job in self._jobs if job.name not in known]
-        if missing:
-            # Sorted, so that runners which start at the same moment do not deadlock.
-            Job.objects.using(self.using).bulk_create(
-                [
-                    Job(name=job.name, **_schedule_of(job))
-                    for job in sorted(missing, key=lambda job: job.name)
-                ],
-                ignore_conflicts=True,
-                batch_size=_ROWS_PER_QUERY,
-            )
-            known = self._known_jobs()
-        for job in self._jobs:
-            schedule = _schedule_of(job)
-            row = known[job.name]
-            if any(getattr(row, field) != value for field, value in schedule.items()):
-                Job.objects.using(self.using).filter(pk=row.pk).update(**schedule)
-        return {job.name: known[job.name].pk for job in self._jobs}
+        job_ids: Dict[str, int] = {}
+        # Sorted, so that runners which start at the same moment do not deadlock.
+        for jobs in _parts(sorted(self._jobs, key=lambda job: job.name)):
+            rows = self._rows_of(jobs)
+            missing = [job for job in jobs if job.name not in rows]
+            if missing:
+                Job.objects.using(self.using).bulk_create(
+                    [Job(name=job.name, **_schedule_of(job)) for job in missing],
+                    ignore_conflicts=True,
+                )
+                rows = self._rows_of(jobs)
+            for job in jobs:
+                row, schedule = rows[job.name], _schedule_of(job)
+                if any(getattr(row, field) != value for field, value in schedule.items()):
+                    Job.objects.using(self.using).filter(pk=row.pk).update(**schedule)
+                job_ids[job.name] = row.pk
+        return job_ids
 
-    def _known_jobs(self) -> Dict[str, Job]:
+    def _rows_of(self, jobs: Sequence[RegisteredJob]) -> Dict[str, Job]:
         """Return the rows of those jobs that have one, by name."""
-        rows: Dict[str, Job] = {}
-        names = [job.name for job in self._jobs]
-        for start in range(0, len(names), _ROWS_PER_QUERY):
-            found = Job.objects.using(self.using).filter(
-                name__in=names[start : start + _ROWS_PER_QUERY]
-            )
-            rows.update({row.name: row for row in found})
+        names = [job.name for job in jobs]
+        rows = {row.name: row for row in Job.objects.using(self.using).filter(name__in=names)}
         # MariaDB finds names whatever their case, and keeps one row for all of them.
         folded = {name.lower(): row for name, row in rows.items()}
         for name in names:
@@ -126,7 +121,7 @@ class Storage:
                 rows[name] = folded[name.lower()]
         return rows
 
-    def _register_runner(self, job_ids: Iterable[int]) -> int:
+    def _register_runner(self, job_ids: Collection[int]) -> int:
         runner, _created = JobRunner.objects.using(self.using).get_or_create(
             key=self._identity.key,
             defaults={
@@ -137,11 +132,11 @@ class Storage:
             },
         )
         link = JobRunner.jobs.through
-        link._default_manager.using(self.using).bulk_create(
-            [link(jobrunner_id=runner.pk, job_id=job_id) for job_id in job_ids],
-            ignore_conflicts=True,
-            batch_size=_ROWS_PER_QUERY,
-        )
+        for part in _parts(list(job_ids)):
+            link._default_manager.using(self.using).bulk_create(
+                [link(jobrunner_id=runner.pk, job_id=job_id) for job_id in part],
+                ignore_conflicts=True,
+            )
         return int(runner.pk)
 
     def forget_registration(self) -> None:
@@ -199,6 +194,12 @@ class Storage:
                 f"The tables of quick_jobs are not in the database {self.using!r}: "
                 "run 'manage.py migrate', or keep no history with --no-history."
             )
+
+
+def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
+    """Split ``items`` into what one query can take, and what little memory can."""
+    for start in range(0, len(items), _ROWS_PER_QUERY):
+        yield items[start : start + _ROWS_PER_QUERY]
 
 
 def _schedule_of(job: RegisteredJob) -> Dict[str, Optional[dt.timedelta]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from queue import Empty, SimpleQueue
-from typing import Callable, Generic, Optional, Set, TypeVar
+from collections import deque
+from typing import Callable, Deque, Generic, List, Optional, Set, TypeVar
 
 from django.db import connections
 
@@ -18,6 +18,10 @@ GROW_AFTER = 0.005
 
 # A thread without work for so long, in seconds, goes. Longer than most intervals of a busy site.
 IDLE_TIMEOUT = 10.0
+
+# Tasks that the threads there are will have begun after so many checks need no others: each would
+# have a database connection to open and to keep.
+_SOON = 4
 
 # While the process uses more than this share of a core, work waits for the processor and not
 # for a thread: more threads would only make it slower ...
@@ -33,6 +37,7 @@ class Growth:
     def __init__(self) -> None:
         self._step = 1
         self._still = 0
+        self._added = 0
 
     def threads_to_add(self, waiting: int, taken: int, cpu_share: float) -> int:
         """Return how many threads the ``waiting`` tasks need.
@@ -41,23 +46,24 @@ class Growth:
         used ``cpu_share`` of a core. Twice as many each time, as long as that
         does not help.
         """
+        moved = taken - self._added  # each thread that was added has taken one
+        self._added = 0
         self._still = 0 if taken else self._still + 1
         if cpu_share > _BUSY_CPU_SHARE and self._still < _PATIENCE:
             self._step = 1
-            return 0
-        if not waiting:
-            return 0
-        added = min(waiting, self._step)
-        self._step *= 2
-        return added
+        elif waiting > max(0, _SOON * moved):
+            self._added = min(waiting, self._step)
+            self._step *= 2
+        return self._added
 
 
 class WorkerPool(Generic[Task]):
     """Threads that do ``work`` with each task that is submitted.
 
-    There are only as many as are needed, never more than tasks at one time: the
-    pool grows when a task has waited with nobody free, and idle threads go and
-    close their database connections.
+    There are only as many as are needed, never more than tasks at one time: a
+    task takes a thread that rests, the last first; the pool grows when tasks
+    have waited. A thread that has rested for long goes, and closes its
+    database connections.
     All methods are for one thread, the owner's. A thread that dies of an
     error, which ``work`` should never let happen, says so with ``on_death``.
     """
@@ -71,9 +77,12 @@ class WorkerPool(Generic[Task]):
         self._work = work
         self._on_death = on_death
         self._idle_timeout = idle_timeout
-        self._tasks: SimpleQueue[Optional[Task]] = SimpleQueue()
+        self._lock = threading.Lock()  # for the four below
+        self._tasks: Deque[Task] = deque()
+        self._resting: List[threading.Lock] = []  # what wakes each of them up when released
+        self._coming = 0  # threads that were woken or started, and have not asked for work yet
+        self._is_stopped = False
         self._threads: Set[threading.Thread] = set()
-        self._free: Set[threading.Thread] = set()
         self._names = itertools.count(1)
         self._growth = Growth()
         self._checked_at: Optional[float] = None
@@ -87,7 +96,10 @@ class WorkerPool(Generic[Task]):
 
     def submit(self, task: Task, now: float) -> None:
         """Have ``task`` done by the next thread that is free; ``now`` is monotonic seconds."""
-        self._tasks.put(task)
+        with self._lock:
+            self._tasks.append(task)
+            if not self._coming:
+                self._wake()
         self._waiting_at_check += 1
         if self._checked_at is None:
             self._start_checking(now)
@@ -96,7 +108,7 @@ class WorkerPool(Generic[Task]):
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`check` is to be called, or None if no task is waiting."""
-        if self._checked_at is None or not self._tasks.qsize():
+        if self._checked_at is None or not self._tasks:
             self._checked_at = None
             return None
         return self._checked_at + GROW_AFTER
@@ -105,19 +117,24 @@ class WorkerPool(Generic[Task]):
         """Add threads if tasks have been waiting and more threads would help."""
         if self._checked_at is None or now < self._checked_at + GROW_AFTER:
             return
-        waiting = self._tasks.qsize()
+        waiting = len(self._tasks)
         taken = self._waiting_at_check - waiting
         cpu_share = (time.process_time() - self._cpu_at_check) / (now - self._checked_at)
-        unattended = max(0, waiting - len(self._free))  # those are about to take a task each
+        unattended = max(0, waiting - self._coming)
         for _ in range(self._growth.threads_to_add(unattended, taken, cpu_share)):
-            self._add_thread()
+            with self._lock:
+                is_woken = self._wake()
+            if not is_woken:
+                self._add_thread()
         self._continue_checking(now, waiting)
 
     def stop(self) -> None:
         """Have every thread leave after the task it is at; :meth:`check` adds none any more."""
         self._checked_at = None
-        for _ in range(len(self._threads)):
-            self._tasks.put(None)
+        with self._lock:
+            self._is_stopped = True
+            while self._wake():
+                pass
 
     def join(self, timeout: float) -> None:
         """Wait until the threads have left, for at most ``timeout`` seconds."""
@@ -127,19 +144,28 @@ class WorkerPool(Generic[Task]):
 
     def _start_checking(self, now: float) -> None:
         self._growth = Growth()
-        self._continue_checking(now, self._tasks.qsize())
+        self._continue_checking(now, len(self._tasks))
 
     def _continue_checking(self, now: float, waiting: int) -> None:
         self._checked_at = now
         self._cpu_at_check = time.process_time()
         self._waiting_at_check = waiting
 
+    def _wake(self) -> bool:
+        """Wake the thread that has rested for the shortest time, if there is one."""
+        if not self._resting:
+            return False
+        self._coming += 1
+        self._resting.pop().release()
+        return True
+
     def _add_thread(self) -> None:
         thread = threading.Thread(
             target=self._run, name=f"quick_jobs worker {next(self._names)}", daemon=True
         )
         self._threads.add(thread)
-        self._free.add(thread)
+        with self._lock:
+            self._coming += 1
         thread.start()
 
     def _run(self) -> None:
@@ -147,7 +173,6 @@ class WorkerPool(Generic[Task]):
             try:
                 self._serve()
             finally:
-                self._free.discard(threading.current_thread())
                 connections.close_all()
         except BaseException as exc:
             self._on_death(exc)
@@ -155,14 +180,28 @@ class WorkerPool(Generic[Task]):
             self._threads.discard(threading.current_thread())
 
     def _serve(self) -> None:
-        thread = threading.current_thread()
+        bell = threading.Lock()
+        bell.acquire()
+        has_come = True
         while True:
-            try:
-                task = self._tasks.get(timeout=self._idle_timeout)
-            except Empty:
+            with self._lock:
+                self._coming -= has_come
+                task = self._tasks.popleft() if self._tasks else None
+                if task is None:
+                    if self._is_stopped:
+                        return
+                    self._resting.append(bell)
+            has_come = task is None
+            if task is not None:
+                self._work(task)
+            elif not bell.acquire(timeout=self._idle_timeout) and self._may_go(bell):
                 return
-            if task is None:
-                return
-            self._free.discard(thread)
-            self._work(task)
-            self._free.add(thread)
+
+    def _may_go(self, bell: threading.Lock) -> bool:
+        """Return whether a thread that has rested for long was not woken at the last moment."""
+        with self._lock:
+            if bell in self._resting:
+                self._resting.remove(bell)
+                return True
+        bell.acquire()
+        return False

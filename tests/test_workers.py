@@ -41,6 +41,18 @@ def test_as_long_as_it_does_not_help_twice_as_many_are_added():
     assert added == [1, 2, 4, 8, 16, 32, 64, 100]
 
 
+def test_work_that_will_soon_have_begun_gets_no_threads():
+    """Each would open a database connection for it, and keep it."""
+    assert Growth().threads_to_add(waiting=40, taken=10, cpu_share=IDLE) == 0
+    assert Growth().threads_to_add(waiting=41, taken=10, cpu_share=IDLE) == 1
+
+
+def test_what_new_threads_take_first_does_not_count_as_moving():
+    growth = Growth()
+    assert growth.threads_to_add(waiting=4, taken=0, cpu_share=IDLE) == 1
+    assert growth.threads_to_add(waiting=3, taken=1, cpu_share=IDLE) == 2
+
+
 def test_a_busy_process_gets_no_threads():
     growth = Growth()
     added = [growth.threads_to_add(waiting=100, taken=1, cpu_share=BUSY) for _ in range(1000)]
@@ -212,6 +224,50 @@ def test_a_thread_that_is_free_takes_the_next_task(owner):
     assert pool_owner.pool.size == 1
 
 
+def test_of_the_threads_that_rest_the_last_takes_the_next_task(owner, waiting):
+    """So those that are no longer needed rest on, and go."""
+    pool_owner = owner(waiting)
+    pool_owner.submit(range(5))
+    pool_owner.drive_until(lambda: len(waiting.begun) == 5)
+    waiting.released.set()
+    wait_until(lambda: len(pool_owner.pool._resting) == 5)
+    last = pool_owner.pool._resting[-1]
+    pool_owner.workers.clear()
+    for task in range(20):
+        pool_owner.submit([task])
+        wait_until(lambda: len(pool_owner.pool._resting) == 5)
+        assert pool_owner.pool._resting[-1] is last
+    assert len(pool_owner.workers) == 1
+
+
+def test_a_burst_of_short_tasks_wakes_few_threads(owner, waiting):
+    pool_owner = owner(waiting)
+    pool_owner.submit(range(50))
+    pool_owner.drive_until(lambda: len(waiting.begun) == 50)
+    waiting.released.set()
+    wait_until(lambda: len(pool_owner.pool._resting) == 50)
+    pool_owner.workers.clear()
+    pool_owner.submit(range(200))
+    pool_owner.drive_until(lambda: len(waiting.begun) == 250)
+    assert len(pool_owner.workers) < 25
+
+
+def test_a_thread_that_rests_is_woken_though_another_is_at_work(owner, waiting):
+    pool = owner(waiting).pool
+    pool.submit("long", now=100.0)
+    wait_until(lambda: waiting.begun == ["long"])
+    assert pool.next_check() is None
+    pool.submit("short", now=100.0)
+    pool.check(200.0)
+    wait_until(lambda: waiting.begun == ["long", "short"])
+    waiting.released.set()
+    wait_until(lambda: len(pool._resting) == 2)
+    waiting.released.clear()
+    for task in ("long again", "short again"):  # no check comes
+        pool.submit(task, now=300.0)
+        wait_until(lambda: task in waiting.begun)  # noqa: B023
+
+
 def test_threads_are_daemons_with_names(owner, waiting):
     pool_owner = owner(waiting)
     pool_owner.submit([1])
@@ -281,7 +337,7 @@ def test_what_was_taken_since_the_last_check_counts(owner, waiting):
     class Remembering(Growth):
         def threads_to_add(self, waiting, taken, cpu_share):
             seen.append((waiting, taken, cpu_share < 0.1))
-            return super().threads_to_add(waiting, taken, cpu_share)
+            return min(waiting, len(seen))
 
     pool = owner(waiting).pool
     for task in range(3):

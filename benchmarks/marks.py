@@ -2,6 +2,7 @@
 
 import struct
 from collections import defaultdict
+from itertools import accumulate
 from statistics import median
 from typing import NamedTuple
 
@@ -38,11 +39,26 @@ class Punctuality(NamedTuple):
     drift: float
 
 
-def read(path, begin=0.0, end=float("inf")):
+def starts(path, begin=0.0, end=float("inf")):
     """Return the marks in a file that were made in a time."""
+    return [mark for mark in _read(path, begin, end) if mark.job > 0]
+
+
+def ends(path, begin=0.0, end=float("inf")):
+    """Return the marks of ends, which jobs make with their number below zero."""
+    return [Mark(-mark.job, mark.at) for mark in _read(path, begin, end) if mark.job < 0]
+
+
+def _read(path, begin, end):
     data = path.read_bytes() if path.exists() else b""
     marks = (Mark(*each) for each in _MARK.iter_unpack(data[: len(data) // SIZE * SIZE]))
     return [mark for mark in marks if begin <= mark.at < end]
+
+
+def most_at_once(starts, ends):
+    """Return how many executions there were at the same time."""
+    changes = [(mark.at, 1) for mark in starts] + [(mark.at, -1) for mark in ends]
+    return max(accumulate(change for _, change in sorted(changes)))
 
 
 def punctuality(marks, interval):

@@ -15,9 +15,8 @@ import subprocess
 import sys
 import time
 
+from benchmarks import marks
 from benchmarks.databases import MariaDB, PostgreSQL, SQLite
-from benchmarks.marks import percentile
-from benchmarks.marks import read as read_marks
 from benchmarks.peer_sites import QuickJobs, QuickJobs04
 from benchmarks.processes import exact_cpu_seconds, resident_bytes, wake_ups
 from benchmarks.sites import Load, Site, unrecorded
@@ -62,7 +61,7 @@ def aim_1(verdicts, seconds):
     with Site(database, Load(1000)) as site:
         commits = database.commits()
         result = site.measure(seconds)
-        executions = len(read_marks(site.marks))
+        executions = len(marks.starts(site.marks))
         commits = (database.commits() - commits) / executions
         wrong = unrecorded(site)
     what = "1000 jobs every 1 s: "
@@ -210,32 +209,23 @@ def aim_6(verdicts, seconds):
     """The connections of jobs that use the database."""
     database = PostgreSQL()
     database.settings["CONN_MAX_AGE"] = 60
-    for load in (Load(100, query=True), Load(10, query=True, sleep=0.3)):
+    for load in (Load(100, query=True), Load(100, interval=2, query=True, sleep=0.2)):
         with Site(database, load) as site:
-            result = site.measure(seconds)
-        what = f"{load.jobs} jobs with a query, CONN_MAX_AGE = 60: "
-        at_once = most_at_once(result.marks) if load.sleep else 5
-        more = f"connections for the jobs, {at_once} at the same time"
-        verdicts.at_most(6, what + more, result.connections - 1, at_once)
+            result = site.measure(seconds, warm_up=0)
+            at_once = marks.most_at_once(marks.starts(site.marks), marks.ends(site.marks))
+        what = f"{load.jobs} jobs with a query, {load.sleep:g} s long, CONN_MAX_AGE = 60: "
+        verdicts.note(6, f"{what}ran at the same time", at_once)
+        verdicts.at_most(6, f"{what}connections for jobs", result.connections - 1, at_once)
     database.settings["CONN_MAX_AGE"] = 0
     with Site(database, Load(100, query=True)) as site, site.running() as processes:
         left = []
         for _ in range(int(seconds / 0.1)):
             time.sleep(0.1)
-            last = read_marks(site.marks)[-1].at
-            if time.monotonic() > last + 0.2:
+            ends = marks.ends(site.marks)
+            if ends and time.monotonic() > ends[-1].at + 0.2:
                 left.append(database.connections(processes.pids()) - 1)
     what = "the same, CONN_MAX_AGE = 0: connections 0.2 s after the last execution"
     verdicts.at_most(6, what, max(left), 0)
-
-
-def most_at_once(marks):
-    """Return how many executions there were at the same time, of those that mark their end too."""
-    running = most = 0
-    for mark in sorted(marks, key=lambda mark: mark.at):
-        running = max(0, running + (1 if mark.job > 0 else -1))
-        most = max(most, running)
-    return most
 
 
 def aim_7(verdicts, seconds):
@@ -263,7 +253,7 @@ def aim_7(verdicts, seconds):
             costs[level] = result.per_1000(result.cpu)
             lines = site.log().count("\n")
     what = "1000 jobs every 1 s, logged to a file: "
-    verdicts.at_least(7, f"{what}lines at INFO", lines, len(result.marks))
+    verdicts.at_least(7, f"{what}lines at INFO", lines, len(result.starts))
     ratio = costs["INFO"] / costs["WARNING"]
     verdicts.at_most(7, f"{what}CPU at INFO to that at WARNING", ratio, 1.5, " times")
 
@@ -315,16 +305,17 @@ def settled_memory(site):
 def startups(database, times=9):
     """Return the seconds until a job's first line, here and with django-quick-jobs 0.4.
 
-    There, the job asks the database something first, as it would to keep a history.
+    There, a query counts too, as there would have to be one to keep a history.
     """
     load = Load(10, interval=3600)
     ours, theirs = [], []
     with QuickJobs(database, load) as new, QuickJobs04(database, load._replace(query=True)) as old:
         new.manage("migrate", "--verbosity=0")  # the other has made the database anew
         for _ in range(times):
-            for site, seconds in ((new, ours), (old, theirs)):
+            for site, seconds, mark in ((new, ours, marks.starts), (old, theirs, marks.ends)):
                 with site.running() as processes:
-                    seconds.append(read_marks(site.marks)[0].at - processes.began)
+                    time.sleep(0.3)
+                    seconds.append(mark(site.marks)[0].at - processes.began)
     return statistics.median(ours[1:]), statistics.median(theirs[1:])
 
 
@@ -338,7 +329,7 @@ def aim_9(verdicts, seconds):
         with Site(far, load) as site:
             trip = round_trip(link)
             result = site.measure(seconds)
-            lateness = percentile(recorded_lateness(site), 0.99)
+            lateness = marks.percentile(recorded_lateness(site), 0.99)
         what = f"{load.jobs} jobs every 1 s, round trip of {1e3 * trip:.1f} ms: "
         verdicts.at_least(9, f"{what}done", 100 * result.done, 99.0, " %")
         verdicts.at_most(9, f"{what}lateness p99 on record", lateness / trip, 1.5, " round trips")

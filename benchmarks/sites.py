@@ -63,11 +63,10 @@ options = settings.OPTIONS
 
 def make(number):
     def run(env):
+        mark(number)
         if options["query"]:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT 1")
-        mark(number)
-        if options["sleep"]:
             time.sleep(options["sleep"])
             mark(-number)
         if options["rerun"]:
@@ -81,10 +80,10 @@ globals().update((f"job_{{number}}", make(number)) for number in range(1, option
 
 
 class Load(NamedTuple):
-    """The jobs: how many, how often in seconds, and what each does besides leaving its mark.
+    """The jobs: how many, how often in seconds, and what each does after leaving its mark.
 
-    ``query`` asks the database something before that, ``sleep`` goes on for so many seconds
-    and leaves another mark, ``rerun`` asks to be run again at once.
+    With ``query`` it asks the database something, sleeps for ``sleep`` seconds, and marks its
+    end. With ``rerun`` it asks to be run again at once.
     """
 
     jobs: int
@@ -103,7 +102,8 @@ class Result(NamedTuple):
 
     load: Load
     seconds: float
-    marks: List[marks.Mark]
+    starts: List[marks.Mark]
+    ends: List[marks.Mark]
     cpu: float
     server_cpu: float
     memory: int
@@ -115,19 +115,19 @@ class Result(NamedTuple):
     def done(self):
         """Return the share of the whole rounds in the time that the jobs have made."""
         rounds = int(self.seconds / self.load.interval)
-        times = Counter(mark.job for mark in self.marks)
+        times = Counter(mark.job for mark in self.starts)
         return sum(min(rounds, each) for each in times.values()) / (rounds * self.load.jobs)
 
     @property
     def rate(self):
-        return len(self.marks) / self.seconds
+        return len(self.starts) / self.seconds
 
     def per_1000(self, amount):
-        return 1000 * amount / max(1, len(self.marks))
+        return 1000 * amount / max(1, len(self.starts))
 
     @property
     def punctuality(self):
-        return marks.punctuality(self.marks, self.load.interval)
+        return marks.punctuality(self.starts, self.load.interval)
 
 
 class Site:
@@ -231,11 +231,12 @@ class Site:
                 )
                 time.sleep(_SAMPLE)
             end, cpu_after, server_after = self._snapshot(processes)
-            startup = marks.read(self.marks)[0].at - processes.began
+            startup = marks.starts(self.marks)[0].at - processes.began
         return Result(
             self.load,
             end - begin,
-            marks.read(self.marks, begin, end),
+            marks.starts(self.marks, begin, end),
+            marks.ends(self.marks, begin, end),
             cpu_after - cpu,
             server_after - server,
             *map(max, zip(*sampled)),
@@ -254,7 +255,7 @@ class Site:
         if not self.history:
             return None
         ((rows,),) = self.database.query(self.history)
-        return rows / len(marks.read(self.marks))
+        return rows / len(marks.starts(self.marks))
 
     def log(self):
         """Return what was logged."""
@@ -268,4 +269,4 @@ def unrecorded(site):
         "SELECT count(CASE WHEN outcome = 'succeeded' THEN 1 END),"
         " count(CASE WHEN outcome = 'running' THEN 1 END) FROM quick_jobs_jobexecution"
     )
-    return abs(succeeded - len(marks.read(site.marks))) + running
+    return abs(succeeded - len(marks.starts(site.marks))) + running

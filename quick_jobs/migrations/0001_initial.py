@@ -46,6 +46,9 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'runner',
                 'verbose_name_plural': 'runners',
+                'indexes': [
+                    models.Index(fields=['stopped_at', 'last_heartbeat_at'], name='quick_jobs_runner_state'),
+                ],
             },
         ),
         migrations.CreateModel(
@@ -66,30 +69,15 @@ class Migration(migrations.Migration):
             options={
                 'verbose_name': 'execution',
                 'verbose_name_plural': 'executions',
+                # With the table, not after it: on the way back MariaDB lets none go by itself, for
+                # the foreign keys need them.
+                'indexes': [
+                    models.Index(fields=['started_at'], name='quick_jobs_exec_started'),
+                    models.Index(fields=['job', 'started_at'], name='quick_jobs_exec_job'),
+                    models.Index(fields=['runner', 'started_at'], name='quick_jobs_exec_runner'),
+                    models.Index(fields=['outcome', 'started_at'], name='quick_jobs_exec_outcome'),
+                ],
+                'unique_together': {('runner', 'number')},
             },
-        ),
-        migrations.AddIndex(
-            model_name='jobrunner',
-            index=models.Index(fields=['stopped_at', 'last_heartbeat_at'], name='quick_jobs_runner_state'),
-        ),
-        migrations.AddIndex(
-            model_name='jobexecution',
-            index=models.Index(fields=['started_at'], name='quick_jobs_exec_started'),
-        ),
-        migrations.AddIndex(
-            model_name='jobexecution',
-            index=models.Index(fields=['job', 'started_at'], name='quick_jobs_exec_job'),
-        ),
-        migrations.AddIndex(
-            model_name='jobexecution',
-            index=models.Index(fields=['runner', 'started_at'], name='quick_jobs_exec_runner'),
-        ),
-        migrations.AddIndex(
-            model_name='jobexecution',
-            index=models.Index(fields=['outcome', 'started_at'], name='quick_jobs_exec_outcome'),
-        ),
-        migrations.AlterUniqueTogether(
-            name='jobexecution',
-            unique_together={('runner', 'number')},
         ),
     ]

@@ -105,6 +105,18 @@ def test_a_job_shows_no_executions_and_runners_to_who_may_not_view_them(client, 
         assert "web-1" not in html
 
 
+def test_executions_are_not_filtered_by_what_may_not_be_viewed(client, execution):
+    make_job("shop.jobs.secret")
+    make_runner(hostname="secret-host")
+    log_in(client, "view_jobexecution")
+    html = page(client, "jobexecution_changelist")
+    assert html.count('<label class="qj-filter">') == 3
+    assert "secret" not in html
+    make_executions(make_job("shop.jobs.other"), execution.runner)
+    assert listed(client, "jobexecution", job__id__exact=execution.job_id) == [execution]
+    assert listed(client, "jobexecution", job__id__exact=12345) == []
+
+
 def test_the_overview_counts_nothing_that_may_not_be_viewed(client, execution):
     log_in(client, "view_job")
     assert "qj-figures" not in page(client, "job_changelist")

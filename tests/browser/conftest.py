@@ -4,6 +4,7 @@ import os
 
 import pytest
 from django.conf import settings
+from django.test import override_settings
 from django.utils import timezone
 
 from tests.browser.shop import make_history
@@ -17,6 +18,18 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def site():
+    """The tests' site in the languages that a browser asks for, and with a strict policy."""
+    middleware = [
+        "tests.browser.policy.strict_policy",
+        *settings.MIDDLEWARE,
+        "django.middleware.locale.LocaleMiddleware",
+    ]
+    with override_settings(MIDDLEWARE=middleware, LANGUAGE_CODE="en", USE_I18N=True):
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,6 @@
 """Makes the README's pictures of the admin, in ``docs/screenshots``:
 
-    pytest --ds=tests.browser.settings -m browser tests/browser/make_screenshots.py
+    pytest -m browser tests/browser/make_screenshots.py
 
 With ``QUICK_JOBS_SCREENSHOTS`` it makes them in the folder that this names, and more of them.
 """

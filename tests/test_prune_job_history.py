@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from quick_jobs.management.commands import prune_job_history
-from quick_jobs.models import Job, JobExecution
+from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import register_job
 from quick_jobs.retention import Pruning
 from tests.old_history import (
@@ -24,8 +24,11 @@ from tests.old_history import (
     an_execution,
     executions_at,
 )
+from tests.site import wait_until
 
 pytestmark = pytest.mark.django_db
+
+with_signals = pytest.mark.skipif(sys.platform == "win32", reason="it has no such signals to send")
 
 
 class Terminal(io.StringIO):
@@ -276,23 +279,106 @@ def test_it_succeeds_and_says_nothing_else_when_run_as_a_process(site):
     assert site.run("prune_job_history", "--older-than=30d").stdout == "Nothing to delete.\n"
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="there is no Ctrl-C to send")
+@pytest.fixture
+def signalled(prune, monkeypatch):
+    """Call the command, send it signals after so many steps; return its exit status."""
+
+    def signalled(signums, *args, steps=2):
+        step, count = Pruning.step, 0
+
+        def step_and_signal(pruning):
+            nonlocal count
+            is_done = step(pruning)
+            count += 1
+            if count == steps:
+                for signum in signums:
+                    os.kill(os.getpid(), signum)
+            return is_done
+
+        monkeypatch.setattr(Pruning, "step", step_and_signal)
+        with pytest.raises(SystemExit) as ended:
+            prune("--older-than=30d", "--batch-size=100", *args)
+        return ended.value.code
+
+    return signalled
+
+
+@with_signals
 @pytest.mark.django_db(transaction=True)
-def test_ctrl_c_ends_it_and_it_says_how_far_it_came(prune, err, monkeypatch):
+@pytest.mark.parametrize(
+    ("signums", "status"),
+    [
+        ([signal.SIGINT], 130),
+        ([signal.SIGTERM], 143),
+        ([signal.SIGINT, signal.SIGINT], 130),
+    ],
+)
+def test_a_signal_ends_it_and_it_says_how_far_it_came(signalled, err, signums, status):
     executions_at([ago(40)] * 500)
-    step = Pruning.step
-
-    def step_or_interrupt(pruning):
-        if pruning.deleted[JobExecution] == 200:
-            os.kill(os.getpid(), signal.SIGINT)
-        return step(pruning)
-
-    monkeypatch.setattr(Pruning, "step", step_or_interrupt)
-    with pytest.raises(SystemExit) as ended:
-        prune("--older-than=30d", "--batch-size=100")
-    assert ended.value.code == 130
+    assert signalled(signums) == status
     assert err.getvalue().startswith("Stopped early. Deleted 200 executions in ")
     assert JobExecution.objects.count() == 300
+
+
+@with_signals
+def test_an_interrupted_dry_run_says_how_far_it_came(signalled, err):
+    executions_at([ago(40)] * 500)
+    assert signalled([signal.SIGINT], "--dry-run") == 130
+    assert err.getvalue() == "Stopped early. 200 executions would be deleted so far.\n"
+
+
+@with_signals
+def test_what_a_batch_has_deleted_is_counted_when_a_signal_comes_amid_it(
+    signalled, err, monkeypatch
+):
+    executions_at([ago(40)] * 500)
+    delete = Pruning._delete
+
+    def delete_and_signal(pruning, rows):
+        counts = delete(pruning, rows)
+        os.kill(os.getpid(), signal.SIGINT)
+        return counts
+
+    monkeypatch.setattr(Pruning, "_delete", delete_and_signal)
+    assert signalled([]) == 130
+    assert err.getvalue().startswith("Stopped early. Deleted 100 executions in ")
+    assert JobExecution.objects.count() == 400
+
+
+@with_signals
+def test_a_signal_before_the_first_batch_deletes_nothing(signalled, err, monkeypatch):
+    executions_at([ago(40)] * 500)
+    monkeypatch.setattr(prune_job_history, "all_jobs", lambda: os.kill(os.getpid(), signal.SIGINT))
+    assert signalled([]) == 130
+    assert err.getvalue() == "Stopped early. Nothing was deleted.\n"
+    assert JobExecution.objects.count() == 500
+
+
+@with_signals
+def test_a_signal_amid_the_last_batch_changes_nothing(prune, monkeypatch):
+    executions_at([ago(40)] * 10)
+    step = Pruning.step
+
+    def step_and_signal(pruning):
+        is_done = step(pruning)
+        if is_done:
+            os.kill(os.getpid(), signal.SIGINT)
+        return is_done
+
+    monkeypatch.setattr(Pruning, "step", step_and_signal)
+    assert prune("--older-than=30d").startswith("Deleted 10 executions")
+
+
+@with_signals
+def test_ctrl_c_ends_the_process_with_what_it_did_done(site):
+    executions_at([ago(40)] * 3000)
+    process = site.start("prune_job_history", "--older-than=30d", "--batch-size=1")
+    wait_until(lambda: JobExecution.objects.count() < 3000)
+    process.send(signal.SIGINT)
+    assert process.wait() == 130
+    (deleted,) = re.findall(r"Stopped early\. Deleted ([\d,]+) executions? in", process.output)
+    assert JobExecution.objects.count() == 3000 - int(deleted.replace(",", ""))
+    assert "Traceback" not in process.output
 
 
 def test_what_others_have_locked_is_told(prune, monkeypatch):
@@ -333,6 +419,7 @@ def test_without_tables_it_says_to_migrate(site):
     )
     completed = site.run("prune_job_history", "--older-than=30d")
     assert completed.returncode == 1
+    assert "Stopped early. Nothing was deleted." in completed.stderr
     assert "run 'manage.py migrate'" in completed.stderr
     assert "Traceback" not in completed.stderr
 
@@ -392,6 +479,14 @@ def test_what_is_no_whole_number_is_an_error_that_names_the_option(error, option
     )
 
 
+@pytest.mark.parametrize("option", ["--keep-last", "--batch-size"])
+def test_a_number_larger_than_any_history_is_fine(prune, option):
+    executions_at([ago(40)] * 3)
+    assert prune("--older-than=30d", f"{option}={10**30}").startswith(
+        "Nothing to delete" if option == "--keep-last" else "Deleted 3"
+    )
+
+
 def test_an_unknown_outcome_is_an_error_that_names_the_known_ones(error):
     assert error("--older-than=30d", "--outcome=broken") == (
         "There is no outcome 'broken': it is one of running, succeeded, failed, interrupted, "
@@ -410,3 +505,55 @@ def test_a_database_that_has_no_history_is_told(error, monkeypatch):
     assert error("--older-than=30d") == (
         "There is no job history in the database 'default': it is oracle."
     )
+
+
+# Beside runners.
+
+
+def test_live_runners_and_prunings_do_each_other_no_harm(site):
+    site.settings("QUICK_JOBS_HISTORY_RETENTION = 0.3")
+    site.write(
+        "shop/jobs.py",
+        """
+        from quick_jobs import register_job, upkeep
+
+        upkeep._FIRST_PRUNE = upkeep._PRUNE_INTERVAL = 0.2  # so that every runner prunes, often
+
+
+        @register_job(interval=0.01)
+        def quick(env):
+            pass
+
+
+        @register_job(interval=0)
+        def slow(env):
+            env.sleep(600)
+        """,
+    )
+    executions_at([ago(40 - number / 1000) for number in range(3000)], runner=a_stopped_runner())
+    runners = [site.start("run_jobs") for _ in range(2)]
+    prunings = []
+    for runner in runners:
+        runner.wait_for_output("the history is kept", timeout=60)
+    for _ in range(2):
+        prunings += [site.start("prune_job_history", "--older-than=0s") for _ in range(2)]
+        for process in prunings[-2:]:
+            assert process.wait(timeout=60) == 0, process.output
+    newest = JobExecution.objects.order_by("-pk").values_list("pk", flat=True)
+    seen = newest.first()
+    wait_until(lambda: newest.first() > seen + 50, timeout=60)  # recording goes on
+    finished = JobExecution.objects.exclude(outcome="running")
+    wait_until(
+        lambda: not finished.filter(pk__lte=seen).exists(), timeout=60
+    )  # and the runners prune
+    assert JobRunner.objects.alive().count() == 2
+    assert JobExecution.objects.running().filter(job__name="shop.jobs.slow").count() == 2
+    for runner in runners:
+        runner.send(signal.SIGTERM)
+    for runner in runners:
+        assert runner.wait(timeout=60) == 0, runner.output
+    for process in runners + prunings:
+        assert not re.search("Traceback|ERROR|WARNING|fail", process.output), process.output
+    assert JobRunner.objects.stopped().count() == 2
+    assert not JobExecution.objects.filter(outcome="running").exists()
+    assert JobExecution.objects.filter(started_at__lt=ago(1)).count() == 0

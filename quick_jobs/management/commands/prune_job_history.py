@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import signal
 import sys
 import time
-from typing import Any, Iterable, List, Optional, Sequence, Union
+from typing import Any, Dict, Iterable, List, Optional, Sequence, Union
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
@@ -20,16 +21,17 @@ from quick_jobs.expired import Rules
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import registered_as
 from quick_jobs.retention import BATCH_SIZE, Pruning
+from quick_jobs.stop_signals import stop_on_signals
 from quick_jobs.tracebacks import error_line
-
-# What a shell reports of a process that Ctrl-C has ended.
-_INTERRUPTED = 130
 
 # Seconds before another try when others have locked what is to be deleted.
 _PATIENCE = 0.2
 
 # Seconds between two lines of progress: as often as people can read it.
 _PROGRESS_INTERVAL = 0.5
+
+# All history has fewer rows, and databases count so far.
+_LARGEST_NUMBER = 2**63 - 1
 
 _OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
 
@@ -86,6 +88,14 @@ class Command(BaseCommand):
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
+        stop = Stop()
+        with stop_on_signals(stop.request):
+            try:
+                self._prune(options, stop)
+            except KeyboardInterrupt:
+                sys.exit(stop.exit_status)
+
+    def _prune(self, options: Dict[str, Any], stop: Stop) -> None:
         using = router.db_for_write(JobExecution)
         vendor = connections[using].vendor
         if vendor not in SUPPORTED_VENDORS:
@@ -106,7 +116,7 @@ class Command(BaseCommand):
                 is_in_code=registered_as if are_jobs_known else lambda name: True,
             )
             report = Report(pruning, self.stdout, options["dry_run"])
-            self._run(pruning, report)
+            self._run(pruning, report, stop)
             report.finish(using)
         except Error as error:
             raise CommandError(_explain(error, using)) from error
@@ -120,18 +130,41 @@ class Command(BaseCommand):
             return False
         return True
 
-    def _run(self, pruning: Pruning, report: Report) -> None:
+    def _run(self, pruning: Pruning, report: Report, stop: Stop) -> None:
+        is_done = False
         try:
-            while not pruning.step():
+            while not is_done:
+                stop.obey()
+                is_done = pruning.step()
                 report.progress()
                 if pruning.was_in_the_way:
                     time.sleep(_PATIENCE)
-        except (KeyboardInterrupt, Error) as error:
+        except (KeyboardInterrupt, Error):
             report.clear()
-            self.stderr.write(f"Stopped early. {report.summary()}")
-            if isinstance(error, KeyboardInterrupt):
-                sys.exit(_INTERRUPTED)
+            self.stderr.write(f"Stopped early. {report.summary(is_done=False)}")
             raise
+
+
+class Stop:
+    """The first signal that asks to stop is obeyed between two batches, the second at once."""
+
+    def __init__(self) -> None:
+        self._signal = ""
+
+    def request(self, name: str) -> None:
+        """Take note of a signal; raise KeyboardInterrupt if it is the second."""
+        self.obey()
+        self._signal = name
+
+    def obey(self) -> None:
+        """Raise KeyboardInterrupt if there was a signal."""
+        if self._signal:
+            raise KeyboardInterrupt
+
+    @property
+    def exit_status(self) -> int:
+        """What a shell reports of a process that the signal has ended."""
+        return 128 + signal.Signals[self._signal]
 
 
 class Report:
@@ -175,9 +208,9 @@ class Report:
             for name, pk in names.iterator():
                 if pk in counted:
                     self._out.write(f"{counted[pk]:{width},}  {name}")
-        self._out.write(self.summary())
+        self._out.write(self.summary(is_done=True))
 
-    def summary(self) -> str:
+    def summary(self, is_done: bool) -> str:
         """Return in a line what has been done."""
         deleted = self._pruning.deleted
         counts = [
@@ -188,8 +221,8 @@ class Report:
         ]
         what = " and ".join(", ".join(filter(None, counts)).rsplit(", ", 1))
         if self._dry_run:
-            return f"{what or 'Nothing'} would be deleted."
-        line = "Nothing to delete."
+            return f"{what or 'Nothing'} would be deleted{'' if is_done else ' so far'}."
+        line = "Nothing to delete." if is_done else "Nothing was deleted."
         if what:
             line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
         if self._pruning.passed_over:
@@ -216,7 +249,7 @@ def _older_than(value: Union[str, Duration, None]) -> dt.timedelta:
 
 def _whole_number(option: str, value: Any, least: int) -> int:
     try:
-        number = int(value)
+        number = min(int(value), _LARGEST_NUMBER)
     except (TypeError, ValueError, OverflowError):
         number = least - 1
     if number < least:

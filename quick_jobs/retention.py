@@ -50,23 +50,40 @@ _NOT_MANY = 50_000
 # Tries for a batch that others have locked. Mostly they are deleting it, too.
 _TRIES = 5
 
-# On SQLite only one can write, and who waits looks again every 25 ms. Seconds between batches.
+# On SQLite only one can write. Who waits looks again every 25 ms at first, and less often the
+# longer it has waited. Seconds between two batches, at least ...
 _PAUSE_FOR_OTHERS = 0.03
+
+# ... and as a share of those that the last batch took.
+_SHARE_FOR_OTHERS = 0.5
 
 
 class BatchSize:
-    """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it."""
+    """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it.
+
+    On a slow disk a commit alone may take longer. What even a small batch
+    takes is not counted, as smaller ones would only be more.
+    """
 
     def __init__(self, most: int, seconds: float) -> None:
-        self.rows = min(_FEW, most)
+        self._fewest = self.rows = min(_FEW, most)
         self._most = most
         self._seconds = seconds
+        self._fixed = 0.0
 
     def learn(self, deleted: int, seconds: float) -> None:
         """Take note of what was deleted of the last batch, and how long all of it took."""
-        change = min(max(self._seconds / max(seconds, 1e-6), 0.5), 2.0)
+        self._fixed = seconds if self.rows == self._fewest else min(self._fixed, seconds)
+        change = (self._seconds + self._fixed) / max(seconds, 1e-6)
         known = max(2 * deleted, _UNTRIED)
-        self.rows = min(max(int(self.rows * change), _FEW), known, self._most)
+        self._resize(min(change, 2.0), min(known, self._most))
+
+    def shrink(self) -> None:
+        """Take note that others were in the way of the last batch."""
+        self._resize(0.5, self._most)
+
+    def _resize(self, change: float, most: int) -> None:
+        self.rows = min(max(int(self.rows * max(change, 0.5)), self._fewest), most)
 
 
 class Pruning:
@@ -147,14 +164,15 @@ class Pruning:
             return self._give_way(self._searches, is_found)
         self._conflicts = 0
         (self.counted if self._dry_run else self.deleted).update(counts)
-        self._size.learn(sum(counts.values()), self._clock() - began)
+        seconds = self._clock() - began
+        self._size.learn(sum(counts.values()), seconds)
         if connections[self._using].vendor == "sqlite" and counts and not self._dry_run:
-            time.sleep(_PAUSE_FOR_OTHERS)
+            time.sleep(max(_PAUSE_FOR_OTHERS, _SHARE_FOR_OTHERS * seconds))
         return self._go_on(self._searches)
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
         """Try a smaller batch next time; after some tries, pass over it."""
-        self._size.learn(0, float("inf"))
+        self._size.shrink()
         self._conflicts += 1
         if self._conflicts < _TRIES:
             return False

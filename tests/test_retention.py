@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import random
 import threading
 import time
@@ -330,17 +331,42 @@ def test_a_batch_shrinks_when_it_is_slow_but_not_for_ever():
     size = BatchSize(most=1000, seconds=0.05)
     size.rows = 1000
     seen = []
-    for _ in range(5):
+    for _ in range(4):
         size.learn(deleted=size.rows, seconds=1)
         seen.append(size.rows)
-    assert seen == [500, 250, 125, 100, 100]
+    assert seen == [500, 250, 125, 100]
 
 
 def test_a_batch_settles_where_it_takes_its_time():
     size = BatchSize(most=100_000, seconds=0.05)
     for _ in range(20):
-        size.learn(deleted=size.rows, seconds=0.01 + size.rows * 0.00001)
-    assert 0.04 < 0.01 + size.rows * 0.00001 < 0.06
+        size.learn(deleted=size.rows, seconds=size.rows * 0.00001)
+    assert 0.04 < size.rows * 0.00001 < 0.06
+
+
+def test_what_even_the_smallest_batch_takes_does_not_count():
+    size = BatchSize(most=100_000, seconds=0.05)
+    for _ in range(40):
+        size.learn(deleted=size.rows, seconds=0.2 + size.rows * 0.00001)
+    assert 0.04 < size.rows * 0.00001 < 0.06
+
+
+def test_a_batch_finds_its_size_when_the_disk_becomes_slow_and_fast_again():
+    size = BatchSize(most=100_000, seconds=0.05)
+    for fixed, longest in ((0.001, 0.06), (0.2, 0.06), (0.001, 0.11)):
+        for _ in range(60):
+            size.learn(deleted=size.rows, seconds=fixed + size.rows * 0.00001)
+        assert 0.04 < size.rows * 0.00001 < longest
+
+
+def test_a_batch_that_others_were_in_the_way_of_is_halved():
+    size = BatchSize(most=1000, seconds=0.05)
+    size.rows = 300
+    seen = []
+    for _ in range(3):
+        size.shrink()
+        seen.append(size.rows)
+    assert seen == [150, 100, 100]
 
 
 def test_a_batch_of_which_little_was_deleted_proves_little():
@@ -660,6 +686,15 @@ def test_on_sqlite_others_get_their_turn_after_each_batch(monkeypatch):
     a_live_runner().jobs.add(a_job())
     prune(batch_size=100)
     assert len(pauses) == (3 if connection.vendor == "sqlite" else 0)
+
+
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="there others need not wait")
+def test_on_sqlite_others_get_a_longer_turn_the_longer_they_had_to_wait(monkeypatch):
+    pauses, now = [], itertools.count()
+    monkeypatch.setattr(retention.time, "sleep", pauses.append)
+    executions_at([ago(40)] * 10)
+    run(Pruning("default", Rules(30 * DAY), clock=lambda: next(now)))
+    assert set(pauses) == {0.5}
 
 
 @on_real_transactions

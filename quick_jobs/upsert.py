@@ -6,6 +6,7 @@ repeated. An end overwrites what is there, a start does not.
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from django.db import transaction
@@ -35,9 +36,10 @@ _ON_CONFLICT = (
     + " WHERE excluded.finished_at IS NOT NULL"
 )
 
-# Each row's values come as elements of nine arrays: the statement's text is always the same, and
-# psycopg, which takes longer over a placeholder than over a value, has ten of them to look at.
-_POSTGRESQL = (
+# For many rows. Each row's values come as elements of nine arrays: the statement's text is always
+# the same, and psycopg, which takes longer over a placeholder than over a value, has ten of them to
+# look at.
+_ARRAYS = (
     f"INSERT INTO {_TABLE} ({_COLUMNS}) "
     "SELECT %s, number, job_id, to_timestamp(started_at), to_timestamp(finished_at),"
     " make_interval(secs => duration), make_interval(secs => lateness), outcome, error, traceback "
@@ -49,6 +51,9 @@ _ROW = "(" + ", ".join(["%s"] * len(_KEY + _VALUES)) + ")"
 _ON_DUPLICATE = "ON DUPLICATE KEY UPDATE " + ", ".join(
     f"{column} = IF(VALUES(finished_at) IS NULL, {column}, VALUES({column}))" for column in _VALUES
 )
+
+# Up to so many rows, arrays take longer: for psycopg to write, and for PostgreSQL to plan.
+_FEW_ROWS = 4
 
 # Rows in a statement where the database sets no limit. More at once gains nothing.
 _MAX_ROWS = 500
@@ -64,7 +69,8 @@ def upsert(
     records: Sequence[Record],
 ) -> None:
     """Write ``records`` in one transaction."""
-    statement = _arrays_statement if connection.vendor == "postgresql" else _rows_statement
+    has_arrays = connection.vendor == "postgresql" and len(records) > _FEW_ROWS
+    statement = _arrays_statement if has_arrays else _rows_statement
     parts = list(_parts(records, _max_rows(connection)))
     if len(parts) == 1:  # a transaction by itself, in one round trip
         _execute(connection, statement(connection, runner_id, job_ids, parts[0]))
@@ -104,10 +110,10 @@ def _arrays_statement(
     job_ids: Mapping[str, int],
     records: Sequence[Record],
 ) -> Tuple[str, List[Any]]:
-    """Return the statement for PostgreSQL."""
+    """Return the statement for many rows in PostgreSQL."""
     columns: List[Any] = [list(column) for column in zip(*records)]
     columns[1] = [job_ids[name] for name in columns[1]]
-    return _POSTGRESQL, [runner_id, *columns]
+    return _ARRAYS, [runner_id, *columns]
 
 
 def _rows_statement(
@@ -116,7 +122,7 @@ def _rows_statement(
     job_ids: Mapping[str, int],
     records: Sequence[Record],
 ) -> Tuple[str, List[Any]]:
-    """Return the statement for SQLite, MariaDB and MySQL."""
+    """Return the statement for any database."""
     rows = ", ".join([_ROW] * len(records))
     on_conflict = _ON_DUPLICATE if connection.vendor == "mysql" else _ON_CONFLICT
     values: List[Any] = []
@@ -127,8 +133,8 @@ def _rows_statement(
             job_ids[record.job],
             _datetime(connection, record.started_at),
             _datetime(connection, record.finished_at),
-            _microseconds(record.duration),
-            _microseconds(record.lateness),
+            _duration(connection, record.duration),
+            _duration(connection, record.lateness),
             record.outcome,
             record.error,
             record.traceback,
@@ -142,6 +148,9 @@ def _datetime(connection: BaseDatabaseWrapper, seconds: Optional[float]) -> Any:
     return connection.ops.adapt_datetimefield_value(from_timestamp(seconds))
 
 
-def _microseconds(seconds: Optional[float]) -> Optional[int]:
-    """Return a duration as these databases, which have no type for it, store it."""
-    return None if seconds is None else round(seconds * 1_000_000)
+def _duration(connection: BaseDatabaseWrapper, seconds: Optional[float]) -> Any:
+    if seconds is None:
+        return None
+    if connection.features.has_native_duration_field:
+        return dt.timedelta(seconds=seconds)
+    return round(seconds * 1_000_000)  # microseconds, where there is no type for it

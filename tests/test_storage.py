@@ -8,6 +8,7 @@ import pytest
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
+from quick_jobs.backlog import Record
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.storage import NotMigrated, Storage, is_about_data
 from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
@@ -210,6 +211,26 @@ def test_writing_again_after_a_lost_answer_changes_nothing(storage):
     before = list(JobExecution.objects.order_by("number").values())
     storage.write(batch)
     assert list(JobExecution.objects.order_by("number").values()) == before
+
+
+@pytest.mark.parametrize("use_tz", [True, False], ids=["with time zones", "without"])
+def test_it_makes_no_difference_how_many_are_written_at_once(settings, use_tz):
+    settings.USE_TZ = use_tz
+    settings.TIME_ZONE = "America/New_York"
+    few, many = (Storage(an_identity(), [a_job()]) for _ in range(2))
+    failed = {"outcome": JobExecution.FAILED, "error": "E: \U0001f40d", "traceback": "über\n"}
+    batch = [a_start(1), an_end(2), an_end(3, **failed), *map(an_end, range(4, 50)), a_start(50)]
+    few.register()
+    many.register()
+    for number in range(0, len(batch), 2):
+        few.write(batch[number : number + 2])
+    many.write(batch)
+    written = [
+        list(runner.executions.order_by("number").values(*Record._fields))
+        for runner in JobRunner.objects.all()
+    ]
+    assert written[0] == written[1]
+    assert len(written[0]) == len(batch)
 
 
 def test_runners_count_their_executions_each_for_itself(storage):

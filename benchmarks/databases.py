@@ -12,7 +12,7 @@ from pathlib import Path
 from benchmarks.processes import cpu_seconds, family, open_files, parent
 
 _HOST = os.environ.get("QUICK_JOBS_TEST_DB_HOST", "127.0.0.1")
-NAME = "quick_jobs_benchmark_runs"
+NAME = f"quick_jobs_benchmark_{os.getpid()}"
 
 
 class PostgreSQL:

@@ -1,12 +1,17 @@
 """The recorder: what it writes, when, and what it does when it cannot."""
 
+import contextlib
 import json
 import logging
+import logging.handlers
 import threading
 from unittest import mock
 
 import pytest
 from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quick_jobs.history import Farewell, NoHistory, Recorder
 from quick_jobs.messages import (
@@ -111,7 +116,7 @@ def told():
     return []
 
 
-def a_recorder(storage, clock, told, **options):
+def a_recorder(storage, clock, tell, **options):
     """Return a recorder whose steps the test takes, in place of its thread."""
     recorder = Recorder(
         storage,
@@ -121,14 +126,14 @@ def a_recorder(storage, clock, told, **options):
         **options,
     )
     with mock.patch.object(threading.Thread, "start"):
-        recorder.start(told.append)
+        recorder.start(tell)
     return recorder
 
 
 @pytest.fixture
 def recorder(storage, clock, told):
     """A recorder that has registered its runner."""
-    recorder = a_recorder(storage, clock, told)
+    recorder = a_recorder(storage, clock, told.append)
     recorder.step()
     storage.asked.clear()
     return recorder
@@ -173,7 +178,7 @@ def unsaved(caplog):
 
 def test_the_runner_is_registered_before_anything_is_written(storage, clock, told, caplog):
     caplog.set_level(logging.INFO)
-    recorder = a_recorder(storage, clock, told)
+    recorder = a_recorder(storage, clock, told.append)
     recorder.put([a_start()])
     recorder.step()
     assert storage.asked == ["register", "write"]
@@ -262,7 +267,7 @@ def test_pruning_that_fails_is_left_for_another_time(recorder, storage):
 
 
 def test_without_a_retention_nothing_is_pruned(storage, clock, told):
-    recorder = a_recorder(storage, clock, told)
+    recorder = a_recorder(storage, clock, told.append)
     recorder._new_pruning = lambda using: None
     recorder.prune()
     recorder.step()
@@ -316,7 +321,7 @@ def test_the_next_outage_is_told_like_the_first(recorder, storage, clock, told):
 
 
 def test_a_database_that_is_away_from_the_start_is_waited_for(storage, clock, told):
-    recorder = a_recorder(storage, clock, told)
+    recorder = a_recorder(storage, clock, told.append)
     fail(recorder, storage, clock, OperationalError("no route to host"), times=4)
     assert told == [HistoryAway()]
     recover(recorder, storage, clock)
@@ -378,7 +383,7 @@ def test_a_heartbeat_that_had_to_wait_for_the_database_is_not_written(recorder, 
 
 
 def test_executions_that_outgrow_the_memory_are_dropped_and_counted(storage, clock, told, caplog):
-    recorder = a_recorder(storage, clock, told, capacity=100_000)
+    recorder = a_recorder(storage, clock, told.append, capacity=100_000)
     recorder.step()
     fail(recorder, storage, clock, OperationalError("away"))
     caplog.clear()
@@ -467,7 +472,7 @@ def test_an_outage_while_records_are_written_one_by_one_loses_none(
 
 def test_a_database_without_tables_is_told_and_ends_the_recorder(storage, clock, told):
     storage.outage = NotMigrated("run 'manage.py migrate'")
-    recorder = a_recorder(storage, clock, told)
+    recorder = a_recorder(storage, clock, told.append)
     recorder._run()
     assert told == [HistoryRefused("run 'manage.py migrate'"), HistoryClosed()]
 
@@ -602,3 +607,189 @@ def test_no_history_keeps_nothing_and_closes_when_asked():
     history.stop(FAREWELL)
     history.give_up()
     assert told == [HistoryClosed()]
+
+
+# Under any faults, in any order.
+
+
+class FaultyStorage(FakeStorage):
+    """Fails when told to, before or after it has done what it was asked; refuses some records.
+
+    When its rows are deleted, it refuses all until the runner is registered anew.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.faults = []  # of the next calls: None, or whether the work is done, and an error
+        self.has_runner = False
+        self.refused = set()
+        self.refuse = self._refusal
+        self.deleted = set()
+
+    def delete_rows(self):
+        self.deleted.update(self.rows)
+        self.rows.clear()
+        self.has_runner = False
+
+    def register(self):
+        with self._faulty():
+            super().register()
+            self.has_runner = True
+
+    def write(self, records):
+        with self._faulty():
+            if not self.has_runner:
+                raise IntegrityError("no such runner")
+            super().write(records)
+            self.deleted.difference_update(self.rows)
+
+    def beat(self, dropped_executions):
+        with self._faulty():
+            super().beat(dropped_executions)
+
+    def stop(self, *args, **kwargs):
+        with self._faulty():
+            super().stop(*args, **kwargs)
+
+    @contextlib.contextmanager
+    def _faulty(self):
+        fault = self.faults.pop(0) if self.faults else None
+        if fault and not fault[0]:
+            raise fault[1]
+        yield
+        if fault:
+            raise fault[1]
+
+    def _refusal(self, record):
+        return DataError("refused") if record.number in self.refused else None
+
+
+class Recording(RuleBasedStateMachine):
+    """Every execution ends up once, in a state that happened, and its last state wins.
+
+    That is in the database, or in the log if it refuses it or is away at the end. Only those
+    that outgrow the memory are dropped, and they are counted.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.clock = Clock()
+        self.storage = FaultyStorage()
+        self.happened = {}  # by number, what was put, in order
+        self.taken_back = set()
+        self.messages = logging.handlers.BufferingHandler(10**9)
+        self.logger = logging.getLogger("quick_jobs.history")
+        self.logger.addHandler(self.messages)
+
+    @initialize(capacity=st.sampled_from([5000, 10**9]))
+    def begin(self, capacity):
+        self.recorder = a_recorder(self.storage, self.clock, self.hear, capacity=capacity)
+
+    def running(self):
+        return [
+            number
+            for number, records in self.happened.items()
+            if not records[-1].is_end and number not in self.taken_back
+        ]
+
+    def put(self, records):
+        for record in records:
+            self.happened.setdefault(record.number, []).append(record)
+        self.recorder.put(records)
+
+    @rule(count=st.integers(1, 4))
+    def jobs_start(self, count):
+        first = len(self.happened) + 1
+        self.put([a_start(number) for number in range(first, first + count)])
+
+    @precondition(running)
+    @rule(data=st.data())
+    def jobs_end(self, data):
+        ended = data.draw(st.sets(st.sampled_from(self.running()), min_size=1))
+        self.put([an_end(number, error=f"of {number}") for number in sorted(ended)])
+
+    @precondition(running)
+    @rule(data=st.data())
+    def start_is_taken_back(self, data):
+        number = data.draw(st.sampled_from(self.running()))
+        if self.recorder.forget(number):
+            self.taken_back.add(number)
+
+    @rule(
+        faults=st.lists(
+            st.none()
+            | st.tuples(
+                st.booleans(),
+                st.sampled_from(
+                    [OperationalError("away"), InterfaceError("closed"), IntegrityError("no row")]
+                ),
+            ),
+            max_size=8,
+        )
+    )
+    def database_is_to_fail(self, faults):
+        self.storage.faults = faults
+
+    @precondition(running)
+    @rule(data=st.data())
+    def database_is_to_refuse(self, data):
+        self.storage.refused.add(data.draw(st.sampled_from(self.running())))
+
+    @rule()
+    def rows_are_deleted(self):
+        self.storage.delete_rows()
+
+    @rule()
+    def history_is_to_be_pruned(self):
+        self.recorder.prune()
+
+    @rule(seconds=st.sampled_from([0.0, 0.1, 2.0, 20.0]))
+    def time_passes(self, seconds):
+        self.clock.now += seconds
+        self.recorder.beat(self.clock.now)  # lest a step with nothing to do wait for ever
+        self.recorder.step()
+
+    @invariant()
+    def every_row_is_a_state_that_happened(self):
+        for number, row in self.storage.rows.items():
+            assert row in self.happened[number]
+            assert number not in self.taken_back
+
+    def hear(self, message):
+        if isinstance(message, StartsRecorded):
+            for number in message.numbers:
+                assert number in self.storage.rows or number in self.logged()
+
+    def logged(self):
+        """Return what the log says was not saved, by number."""
+        lines = [record.getMessage() for record in self.messages.buffer]
+        records = [
+            json.loads(line[line.index("{") :]) for line in lines if line.startswith("not saved")
+        ]
+        return {record["number"]: record for record in records}
+
+    def teardown(self):
+        if self.happened:
+            self.runner_stops()
+        self.logger.removeHandler(self.messages)
+
+    def runner_stops(self):
+        self.recorder.stop(FAREWELL)
+        for _ in range(5):
+            if not self.recorder._is_closed:
+                self.time_passes(2.0)
+        self.recorder.give_up()
+        self.all_that_happened_is_somewhere()
+
+    def all_that_happened_is_somewhere(self):
+        rows, logged = self.storage.rows, self.logged()
+        expected = self.happened.keys() - self.taken_back - self.storage.deleted
+        missing = expected - rows.keys() - logged.keys()
+        assert len(missing) <= self.recorder._backlog.dropped
+        for number in rows.keys() | logged.keys():
+            last = self.happened[number][-1]
+            assert rows.get(number) == last or logged[number] == json.loads(last.as_json())
+
+
+Recording.TestCase.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+test_every_execution_ends_up_once_and_its_last_state_wins = Recording.TestCase

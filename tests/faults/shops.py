@@ -242,7 +242,7 @@ class Shop(Site):
         if since:
             for key in visits:
                 visits[key] = [visit for visit in visits[key] if visit.began >= since]
-                records[key] = records[key][-len(visits[key]) :]
+                records[key] = records[key][-len(visits[key]) :] if visits[key] else []
         told = {key: len(each) for key, each in visits.items()}
         recorded = {key: len(each) for key, each in records.items()}
         assert recorded == told

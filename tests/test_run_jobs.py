@@ -13,6 +13,25 @@ from quick_jobs import register_job
 @register_job(3600)
 def works(env):
     print("works")
+    env.request_stop()
+"""
+
+#: Each waits for the other, before the first to end stops the runner.
+WORK_TOGETHER = """
+import threading
+from quick_jobs import register_job
+
+meet = threading.Barrier(2).wait
+
+@register_job(3600)
+def works(env):
+    print("works")
+    env.request_stop()
+    meet()
+
+@register_job(3600)
+def helps(env):
+    meet()
 """
 
 
@@ -38,7 +57,7 @@ def assert_nothing_is_on_record():
 # Which jobs.
 
 
-@pytest.mark.parametrize("options", [[], ["--trial-run"], ["--no-history"]])
+@pytest.mark.parametrize("options", [[], ["--trial-run"]])
 def test_without_jobs_there_is_nothing_to_run(site, options):
     assert_refused(
         site.run("run_jobs", *options),
@@ -64,13 +83,10 @@ def test_all_jobs_of_the_installed_apps_are_run(site):
 
 def test_only_included_jobs_are_run_from_whatever_module(site):
     site.write("shop/jobs.py", WORKS)
-    site.write("elsewhere.py", WORKS + WORKS.replace("works", "works_too"))
-    ended = site.run(
-        *["run_jobs", "--stop-after=2"],
-        *["--include-job=elsewhere.works", "--include-job", "elsewhere.works_too"],
-    )
+    site.write("elsewhere.py", WORK_TOGETHER)
+    names = ["elsewhere.helps", "elsewhere.works"]
+    ended = site.run("run_jobs", f"--include-job={names[0]}", "--include-job", names[1])
     assert ended.returncode == 0, ended.stderr
-    names = ["elsewhere.works", "elsewhere.works_too"]
     assert f"INFO 2 jobs to run: {', '.join(names)}\n" in ended.stderr
     assert sorted(Job.objects.values_list("name", flat=True)) == names
     assert sorted(JobExecution.objects.values_list("job__name", flat=True)) == names
@@ -78,7 +94,7 @@ def test_only_included_jobs_are_run_from_whatever_module(site):
 
 def test_excluded_jobs_are_not_run(site):
     site.write("shop/jobs.py", WORKS + WORKS.replace("works", "works_too"))
-    ended = site.run("run_jobs", "--stop-after=2", "--exclude-job=shop.jobs.works_too")
+    ended = site.run("run_jobs", "--exclude-job=shop.jobs.works_too")
     assert ended.returncode == 0, ended.stderr
     assert list(JobExecution.objects.values_list("job__name", flat=True)) == ["shop.jobs.works"]
 
@@ -196,7 +212,7 @@ def test_when_a_job_is_wrong_none_is_run(site):
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("shop.jobs.wrong must take one argument, the RunEnv")
     assert_nothing_is_on_record()
-    ended = site.run("run_jobs", "--exclude-job=shop.jobs.wrong", "--stop-after=2")
+    ended = site.run("run_jobs", "--exclude-job=shop.jobs.wrong")
     assert (ended.returncode, ended.stdout) == (0, "works\n")
 
 
@@ -236,7 +252,7 @@ def test_a_database_that_is_not_migrated_is_told(site):
 def test_without_any_database_the_jobs_run_all_the_same(site):
     site.write("shop/jobs.py", WORKS)
     site.settings("DATABASES = {}")
-    ended = site.run("run_jobs", "--stop-after=1")
+    ended = site.run("run_jobs")
     assert (ended.returncode, ended.stdout) == (0, "works\n")
     assert (
         "WARNING No history is kept: it needs a database of SQLite, PostgreSQL, MariaDB or MySQL, "
@@ -263,14 +279,14 @@ def test_no_database_is_touched(site, option):
     )
     site.settings("DATABASES = {'default': {'ENGINE': 'untouchable', 'NAME': 'nowhere'}}")
     assert site.run("migrate").returncode == 9
-    ended = site.run("run_jobs", option, "--stop-after=1", "--print-jobs")
+    ended = site.run("run_jobs", option, "--print-jobs")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout.startswith("shop.jobs.works\n")
 
 
 def test_without_history_nothing_is_on_record(site):
     site.write("shop/jobs.py", WORKS)
-    ended = site.run("run_jobs", "--no-history", "--stop-after=1")
+    ended = site.run("run_jobs", "--no-history")
     assert (ended.returncode, ended.stdout) == (0, "works\n")
     assert_nothing_is_on_record()
 
@@ -315,18 +331,11 @@ def test_jobs_are_printed_with_their_schedules(site):
 
 # The console.
 
-WORKS_AND_FAILS = (
-    WORKS
-    + """
-@register_job(3600)
-def fails(env):
-    raise ValueError("nine")
-"""
-)
+WORKS_AND_FAILS = WORK_TOGETHER.replace("helps", "fails") + "    raise ValueError('nine')\n"
 
 FAILURE = ["ERROR shop.jobs.fails failed after _ s"]
 ENDS = ["INFO shop.jobs.works succeeded in _ s", *FAILURE]
-LIFE = ["INFO 2 jobs to run: shop.jobs.fails, shop.jobs.works", "INFO stopping: after 1 s"]
+LIFE = ["INFO 2 jobs to run: shop.jobs.fails, shop.jobs.works", "INFO stopping: shop.jobs.works"]
 STARTS = ["DEBUG shop.jobs.works starts", "DEBUG shop.jobs.fails starts"]
 
 
@@ -336,7 +345,7 @@ STARTS = ["DEBUG shop.jobs.works starts", "DEBUG shop.jobs.fails starts"]
 )
 def test_the_console_shows_as_much_as_the_verbosity_says(site, verbosity, expected):
     site.write("shop/jobs.py", WORKS_AND_FAILS)
-    ended = site.run("run_jobs", "--no-history", "--stop-after=1", f"--verbosity={verbosity}")
+    ended = site.run("run_jobs", "--no-history", f"--verbosity={verbosity}")
     assert ended.returncode == 0
     assert ended.stdout == "works\n"  # the log goes to standard error
     logged = re.findall(
@@ -348,7 +357,7 @@ def test_the_console_shows_as_much_as_the_verbosity_says(site, verbosity, expect
 
 def test_what_a_job_prints_is_seen_at_once(site):
     """Also where it goes to a pipe, for which Python by itself would collect kilobytes."""
-    site.write("shop/jobs.py", WORKS)
+    site.write("shop/jobs.py", WORKS + "    env.sleep(3600)\n")
     runner = site.start("run_jobs", "--no-history", "-v0", env={"PYTHONUNBUFFERED": ""})
     runner.wait_for_output("works\n")
     assert runner.is_running
@@ -367,7 +376,7 @@ LOGGING = {
 }
 """
     )
-    ended = site.run("run_jobs", "--no-history", "--stop-after=1", "--verbosity=3")
+    ended = site.run("run_jobs", "--no-history", "--verbosity=3")
     assert (ended.returncode, ended.stderr) == (0, "")
     logged = (site.path / "log").read_text().splitlines()
     assert re.match(

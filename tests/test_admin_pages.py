@@ -70,7 +70,7 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
     make_executions(job, runner, 2)
     assert figures(admin_client) == [
         ("alive", "1", "live runner"),
-        ("interrupted", "0", "running now"),
+        ("interrupted", "0", "executions running"),
         ("succeeded", "0", "jobs failed last time"),
     ]
     make_executions(job, runner, 3, every=1, outcome="failed")
@@ -78,13 +78,13 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
     JobRunner.objects.filter(pk=lost_runner.pk).update(last_heartbeat_at=timezone.now())
     assert figures(admin_client) == [
         ("alive", "2", "live runners"),
-        ("running", "2", "running now"),
+        ("running", "2", "executions running"),
         ("failed", "1", "job failed last time"),
     ]
     JobRunner.objects.update(stopped_at=timezone.now())
     assert figures(admin_client)[:2] == [
         ("failed", "0", "live runners"),
-        ("interrupted", "0", "running now"),
+        ("interrupted", "0", "executions running"),
     ]
 
 

@@ -61,7 +61,7 @@ def _running(links: Links) -> Figure:
     return Figure(
         JobExecution.RUNNING if count else JobExecution.INTERRUPTED,
         _capped(count),
-        _("running now"),
+        ngettext("execution running", "executions running", count),
         "",
         links.list_url(JobExecution, outcome__exact=JobExecution.RUNNING),
     )

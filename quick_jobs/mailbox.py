@@ -51,4 +51,7 @@ class Mailbox(Generic[Message]):
 
     def get_nowait(self) -> Message:
         """Return the oldest message, or raise :exc:`queue.Empty`."""
-        return self.get(timeout=0.0)
+        try:
+            return self._messages.popleft()
+        except IndexError:
+            raise Empty from None

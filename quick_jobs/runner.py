@@ -146,7 +146,7 @@ class Runner:
             moments += [self._schedule.next_due(), self._stop_at]
         if self._upkeep:
             moments.append(self._upkeep.next_check())
-        soonest = min((moment for moment in moments if moment is not None), default=None)
+        soonest = min([moment for moment in moments if moment is not None], default=None)
         if soonest is None:
             return None
         return min(max(0.0, soonest - self._clock()), threading.TIMEOUT_MAX)

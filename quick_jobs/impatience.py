@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterable, Iterator, Optional
 
 from django.db import DatabaseError, IntegrityError, OperationalError, connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
@@ -11,8 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 # Lock not available, query canceled, deadlock, serialization failure.
 _POSTGRESQL_CONFLICTS = ("55P03", "57014", "40P01", "40001")
 
-# Lock wait timeout, deadlock, record changed since it was read, lock not available.
-_MYSQL_CONFLICTS = (1205, 1213, 1020, 3572)
+# Lock wait timeout, deadlock, record changed since it was read, lock not available, statement
+# timeout.
+_MYSQL_CONFLICTS = (1205, 1213, 1020, 3572, 1969)
 
 
 @contextmanager
@@ -21,9 +22,9 @@ def impatience(using: str, statement_timeout: Optional[float] = None) -> Iterato
 
     For others' row locks PostgreSQL waits 0.1 s at most, MariaDB not at all,
     MySQL 1 s. SQLite waits as long as it always does: there, nobody else could
-    write anyway. PostgreSQL prefers indexes here, whatever its statistics say,
-    and gives up on statements that take longer than ``statement_timeout``
-    seconds. Inside another transaction all stays as it is.
+    write anyway. PostgreSQL prefers indexes here, whatever its statistics say.
+    PostgreSQL and MariaDB give up on statements that take longer than
+    ``statement_timeout`` seconds. Inside another transaction all stays as it is.
     """
     connection = connections[using]
     if connection.vendor == "sqlite" or connection.in_atomic_block:
@@ -38,8 +39,16 @@ def impatience(using: str, statement_timeout: Optional[float] = None) -> Iterato
             _set_locally(connection, settings)
             yield
     else:
-        with _no_lock_waits(connection):
+        session: Dict[str, float] = {"innodb_lock_wait_timeout": 0}
+        # Django 2.2 cannot tell MariaDB from MySQL, which has no such timeout.
+        if statement_timeout is not None and getattr(connection, "mysql_is_mariadb", False):
+            session["max_statement_time"] = statement_timeout
+        before = _get_session(connection, session)
+        _set_session(connection, session)
+        try:
             yield
+        finally:
+            _set_session(connection, before)
 
 
 def _set_locally(connection: BaseDatabaseWrapper, settings: Dict[str, str]) -> None:
@@ -48,17 +57,16 @@ def _set_locally(connection: BaseDatabaseWrapper, settings: Dict[str, str]) -> N
         cursor.execute(f"SELECT {calls}", [text for item in settings.items() for text in item])
 
 
-@contextmanager
-def _no_lock_waits(connection: BaseDatabaseWrapper) -> Iterator[None]:
+def _get_session(connection: BaseDatabaseWrapper, names: Iterable[str]) -> Dict[str, float]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT @@SESSION.innodb_lock_wait_timeout")
-        (seconds,) = cursor.fetchone()
-        cursor.execute("SET SESSION innodb_lock_wait_timeout = 0")
-    try:
-        yield
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SET SESSION innodb_lock_wait_timeout = %s", [seconds])
+        cursor.execute("SELECT " + ", ".join(f"@@SESSION.{name}" for name in names))
+        return dict(zip(names, cursor.fetchone()))
+
+
+def _set_session(connection: BaseDatabaseWrapper, session: Dict[str, float]) -> None:
+    assignments = ", ".join(f"SESSION {name} = %s" for name in session)
+    with connection.cursor() as cursor:
+        cursor.execute(f"SET {assignments}", list(session.values()))
 
 
 def is_conflict(error: DatabaseError) -> bool:

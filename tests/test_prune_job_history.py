@@ -237,9 +237,10 @@ def test_a_dry_run_says_when_nothing_would_go(prune):
     assert prune("--older-than=30d", "--dry-run") == "Nothing would be deleted.\n"
 
 
-def test_on_a_terminal_it_shows_how_far_it_is(prune, monkeypatch):
+def test_on_a_terminal_it_shows_how_far_it_is(prune, monkeypatch, settings):
     monkeypatch.setattr(prune_job_history, "_PROGRESS_INTERVAL", 0)
-    start = timezone.now() - 40 * DAY
+    settings.TIME_ZONE = "Asia/Tokyo"
+    start = timezone.localtime(timezone.now() - 40 * DAY)
     executions_at([start + number * DAY / 1000 for number in range(250)])
     shown = prune("--older-than=30d", "--batch-size=100", out=Terminal())
     assert re.search(
@@ -391,7 +392,7 @@ def test_what_others_have_locked_is_told(prune, monkeypatch):
 
     monkeypatch.setattr(Pruning, "_delete", locked)
     shown = prune("--older-than=30d")
-    assert shown.endswith("Others have locked some of what is old; it stays until the next time.\n")
+    assert shown.endswith("Some of what is old is locked or referred to by others, and stays.\n")
     assert naps[:4] == [0.2] * 4
 
 

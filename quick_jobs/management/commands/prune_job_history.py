@@ -12,6 +12,7 @@ from typing import Any, Dict, Iterable, List, Optional, Sequence, Union
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser, OutputWrapper
 from django.db import Error, connections, router
+from django.utils import timezone
 
 from quick_jobs.clocks import SUPPORTED_VENDORS
 from quick_jobs.conf import conf
@@ -186,8 +187,10 @@ class Report:
         rows = sum(self._pruning.counted.values()) + sum(self._pruning.deleted.values())
         line = f"{rows:,} rows {'counted' if self._dry_run else 'deleted'}"
         line += f", {rows / (now - self._began):,.0f}/s"
-        if self._pruning.reached:
-            line += f", at {self._pruning.reached:%Y-%m-%d %H:%M}"
+        reached = self._pruning.reached
+        if reached:
+            local = timezone.localtime(reached) if timezone.is_aware(reached) else reached
+            line += f", at {local:%Y-%m-%d %H:%M}"
         self._out.write("\r" + line.ljust(self._width), ending="")
         self._out.flush()
         self._width = len(line)
@@ -226,7 +229,7 @@ class Report:
         if what:
             line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
         if self._pruning.passed_over:
-            line += " Others have locked some of what is old; it stays until the next time."
+            line += " Some of what is old is locked or referred to by others, and stays."
         return line
 
 

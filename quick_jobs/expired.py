@@ -86,7 +86,8 @@ class OldExecutions:
         self._using = using
         self._rules = rules
         self._newest = newest
-        self._old = JobExecution.objects.using(using).filter(started_at__lt=cutoff, **only)
+        self._executions = JobExecution.objects.using(using).filter(**only)
+        self._cutoff = cutoff
         # Those that started in the moment reached are done with up to this primary key.
         self._after: Optional[int] = None
         self._next: Tuple[Optional[dt.datetime], Optional[int]] = (None, None)
@@ -94,7 +95,7 @@ class OldExecutions:
     def find(self, size: int) -> Rows:
         """Return what goes of the next ``size`` executions."""
         if self.reached is None:
-            self.reached = _nth(self._by_start(self._old), 0)
+            self.reached = _nth(self._by_start(self._old()), 0)
         if self.reached is None:
             self._next = (None, None)
             return []
@@ -111,21 +112,28 @@ class OldExecutions:
         """Return the next ``size`` executions; fewer, but one, if more started in one moment."""
         if self._after is not None:
             return self._of_one_moment(start, self._after, size)
-        rest = self._old.filter(started_at__gte=start)
+        rest = self._old(since=start)
         end = _nth(self._by_start(rest), size)
         if end == start:
             return self._of_one_moment(start, 0, size)
         self._next = (end, None)
-        return rest if end is None else rest.filter(started_at__lt=end)
+        return rest if end is None else self._old(since=start, before=end)
 
     def _of_one_moment(self, moment: dt.datetime, after: int, size: int) -> JobExecutionQuerySet:
-        same = self._old.filter(started_at=moment, pk__gt=after)
+        same = self._executions.filter(started_at=moment, pk__gt=after)
         last = _nth(same.order_by("pk").values_list("pk", flat=True), size - 1)
         if last is None:
             self._next = (moment + _TICK, None)
             return same
         self._next = (moment, last)
         return same.filter(pk__lte=last)
+
+    def _old(
+        self, since: Optional[dt.datetime] = None, before: Optional[dt.datetime] = None
+    ) -> JobExecutionQuerySet:
+        # Of two upper bounds SQLite would take the first one, and read on until there.
+        old = self._executions.filter(started_at__lt=before or self._cutoff)
+        return old if since is None else old.filter(started_at__gte=since)
 
     def _by_start(self, executions: JobExecutionQuerySet) -> QuerySet[Any]:
         return executions.order_by("started_at").values_list("started_at", flat=True)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import time
 from collections import Counter
-from typing import Any, Callable, Dict, List, Optional
+from contextlib import contextmanager
+from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Count
@@ -22,7 +23,7 @@ from quick_jobs.expired import (
     Search,
 )
 from quick_jobs.impatience import impatience, is_conflict
-from quick_jobs.models import JobExecution
+from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as
 
 #: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
@@ -61,8 +62,8 @@ _SHARE_FOR_OTHERS = 0.5
 class BatchSize:
     """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it.
 
-    On a slow disk a commit alone may take longer. What even a small batch
-    takes is not counted, as smaller ones would only be more.
+    What even the smallest batch takes, as with a database far away, does not
+    count: smaller batches would only be more.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -72,7 +73,7 @@ class BatchSize:
         self._fixed = 0.0
 
     def learn(self, deleted: int, seconds: float) -> None:
-        """Take note of what was deleted of the last batch, and how long all of it took."""
+        """Take note of how much the last batch has deleted, and in what time."""
         self._fixed = seconds if self.rows == self._fewest else min(self._fixed, seconds)
         change = (self._seconds + self._fixed) / max(seconds, 1e-6)
         known = max(2 * deleted, _UNTRIED)
@@ -126,6 +127,8 @@ class Pruning:
         self._is_in_code = is_in_code
         self._in_runner = in_runner
         self._clock = clock
+        self._is_sqlite = connections[using].vendor == "sqlite"
+        self._seconds = 0.0
         self._size = BatchSize(batch_size, _STEP_TIME_IN_RUNNER if in_runner else _STEP_TIME)
         self._searches: Optional[List[Search]] = None
         self._conflicts = 0
@@ -152,10 +155,12 @@ class Pruning:
         if not self._searches:
             return True
         is_found = False
+        self._seconds = 0.0
         began = self._clock()
         try:
             with impatience(self._using, _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None):
-                rows = self._searches[0].find(self._size.rows)
+                with self._timed():
+                    rows = self._searches[0].find(self._size.rows)
                 is_found = True
                 counts = self._count(rows) if self._dry_run else self._delete(rows)
         except DatabaseError as error:
@@ -164,10 +169,9 @@ class Pruning:
             return self._give_way(self._searches, is_found)
         self._conflicts = 0
         (self.counted if self._dry_run else self.deleted).update(counts)
-        seconds = self._clock() - began
-        self._size.learn(sum(counts.values()), seconds)
-        if connections[self._using].vendor == "sqlite" and counts and not self._dry_run:
-            time.sleep(max(_PAUSE_FOR_OTHERS, _SHARE_FOR_OTHERS * seconds))
+        self._size.learn(sum(counts.values()), self._seconds)
+        if self._is_sqlite and counts and not self._dry_run:
+            time.sleep(max(_PAUSE_FOR_OTHERS, _SHARE_FOR_OTHERS * (self._clock() - began)))
         return self._go_on(self._searches)
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
@@ -215,13 +219,24 @@ class Pruning:
         """Delete ``rows`` in one transaction; return how many of each model."""
         counts: Counter[Any] = Counter()
         with transaction.atomic(using=self._using, savepoint=False):
-            for queryset in rows:
-                counts[queryset.model] += queryset._raw_delete(self._using) or 0
+            if self._is_sqlite:  # wait for one's turn, which takes no longer with more rows
+                Job.objects.using(self._using).filter(pk=0)._raw_delete(self._using)
+            with self._timed():
+                for queryset in rows:
+                    counts[queryset.model] += queryset._raw_delete(self._using) or 0
         return +counts
 
     def _count(self, rows: Rows) -> Counter[Any]:
         """Return how many executions of each job are in ``rows``."""
         counts: Counter[Any] = Counter()
-        for queryset in rows:
-            counts.update(dict(queryset.values_list("job_id").annotate(Count("pk"))))
+        with self._timed():
+            for queryset in rows:
+                counts.update(dict(queryset.values_list("job_id").annotate(Count("pk"))))
         return counts
+
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
+        """Count what a batch takes by its size, and so not its commit, nor waits for others."""
+        began = self._clock()
+        yield
+        self._seconds += self._clock() - began

@@ -9,7 +9,7 @@
 ``quick_jobs.E006``    a ``jobs`` module cannot be imported
 ``quick_jobs.E007``    several jobs have the same name
 ``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length
-``quick_jobs.E009``    SQLite is older than 3.24
+``quick_jobs.E009``    the history is to be in an SQLite older than 3.24
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
 =====================  ==================================================================
@@ -23,11 +23,12 @@ from typing import List
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connections, router
 
 from quick_jobs.conf import DEFAULTS, conf
 from quick_jobs.discovery import ImportFailed, JobsError, NameConflict, all_jobs, check_runnable
 from quick_jobs.durations import in_words
+from quick_jobs.models import JobExecution
 
 _SETTINGS = {
     "quick_jobs.E001": "heartbeat_interval",
@@ -91,10 +92,10 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs")
 def check_sqlite_version(**_: object) -> List[checks.CheckMessage]:
-    """Tell when there is an SQLite database and Python's SQLite is too old for the history."""
+    """Tell when the history is to be in SQLite, and Python's is too old for it."""
     if sqlite3.sqlite_version_info >= _OLDEST_SQLITE:
         return []
-    if not any(connections[alias].vendor == "sqlite" for alias in connections):
+    if connections[router.db_for_write(JobExecution)].vendor != "sqlite":
         return []
     return [
         checks.Error(

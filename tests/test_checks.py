@@ -115,25 +115,25 @@ def test_the_jobs_of_all_apps_are_checked():
     assert quick_jobs_checks.all_jobs is discovery.all_jobs
 
 
-def test_an_old_sqlite_is_told_where_there_is_an_sqlite_database(monkeypatch):
+def test_an_old_sqlite_is_told_if_the_history_is_to_be_there(monkeypatch):
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 23, 1))
     monkeypatch.setattr(sqlite3, "sqlite_version", "3.23.1")
-    with_databases(monkeypatch, "postgresql", "sqlite")
+    with_databases(monkeypatch, default="sqlite", other="postgresql")
     assert list(messages()) == ["quick_jobs.E009"]
     assert "3.23.1" in messages()["quick_jobs.E009"].msg
-    with_databases(monkeypatch, "postgresql")
+    with_databases(monkeypatch, default="postgresql", other="sqlite")
     assert messages() == {}
     monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 24, 0))
-    with_databases(monkeypatch, "sqlite")
+    with_databases(monkeypatch, default="sqlite", other="postgresql")
     assert messages() == {}
 
 
-def with_databases(monkeypatch, *vendors):
+def with_databases(monkeypatch, **vendors):
     class Connection:
         def __init__(self, vendor):
             self.vendor = vendor
 
-    connections = {vendor: Connection(vendor) for vendor in vendors}
+    connections = {alias: Connection(vendor) for alias, vendor in vendors.items()}
     monkeypatch.setattr(quick_jobs_checks, "connections", connections)
 
 

@@ -211,6 +211,7 @@ class MariaDB(Server):
             "--no-defaults",
             *self._as_user,
             f"--datadir={self.path}/data",
+            f"--tmpdir={self.path}",  # a server that starts removes others' files from theirs
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
         )
@@ -221,6 +222,7 @@ class MariaDB(Server):
             "--no-defaults",
             *self._as_user,
             f"--datadir={self.path}/data",
+            f"--tmpdir={self.path}",
             f"--socket={self.path}/socket",
             f"--pid-file={self.path}/pid",
             f"--log-error={self.path}/log",

@@ -30,7 +30,7 @@ def assert_they_get_along(shop, number):
     (shop.path / "shop" / "open").touch()
     wait_until(lambda: len(shop.runners()) == number, 60)
     wait_until(lambda: shop.count(outcome="succeeded") >= 10 * number, 60)
-    assert len(shop.runners("alive")) == number
+    wait_until(lambda: len(shop.runners("alive")) == number)
     stop(*runners)
     for runner in runners:
         for word in ("ERROR", "WARNING", "CRITICAL", "Traceback"):

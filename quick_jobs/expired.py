@@ -55,7 +55,7 @@ class NewestOfEachJob:
         if not any(self._reaches(job, started_at) for job, started_at in latest):
             return []
         rows = executions.values_list("job_id", "started_at", "pk")
-        return [pk for job, started_at, pk in rows if self._reaches(job, started_at, pk)]
+        return [pk for job, started_at, pk in rows.iterator() if self._reaches(job, started_at, pk)]
 
     def _reaches(self, job: int, started_at: dt.datetime, pk: Optional[int] = None) -> bool:
         if job not in self._oldest:
@@ -99,9 +99,14 @@ class OldExecutions:
         if self.reached is None:
             self._next = (None, None)
             return []
+        rows = self._window(self.reached, size)
         if self._rules.keep_last:
-            size = min(size, _most_values(self._using))
-        return [self._without_those_that_stay(self._window(self.reached, size))]
+            newest = self._newest.among(rows)
+            if len(newest) > _most_values(self._using):
+                rows = self._window(self.reached, _most_values(self._using))
+                newest = self._newest.among(rows)
+            rows = rows.exclude(pk__in=newest)
+        return [self._without_those_that_run(rows)]
 
     def advance(self) -> None:
         """Go on behind what was found."""
@@ -109,6 +114,11 @@ class OldExecutions:
         self.is_finished = self.reached is None
 
     def _window(self, start: dt.datetime, size: int) -> JobExecutionQuerySet:
+        """Return those of the next ``size`` executions that have the right outcome."""
+        rows = self._next_ones(start, size)
+        return rows.filter(outcome__in=self._rules.outcomes) if self._rules.outcomes else rows
+
+    def _next_ones(self, start: dt.datetime, size: int) -> JobExecutionQuerySet:
         """Return the next ``size`` executions; fewer, but one, if more started in one moment."""
         if self._after is not None:
             return self._of_one_moment(start, self._after, size)
@@ -138,13 +148,9 @@ class OldExecutions:
     def _by_start(self, executions: JobExecutionQuerySet) -> QuerySet[Any]:
         return executions.order_by("started_at").values_list("started_at", flat=True)
 
-    def _without_those_that_stay(self, executions: JobExecutionQuerySet) -> JobExecutionQuerySet:
-        if self._rules.outcomes:
-            executions = executions.filter(outcome__in=self._rules.outcomes)
-        if self._rules.keep_last:
-            executions = executions.exclude(pk__in=self._newest.among(executions))
+    def _without_those_that_run(self, rows: JobExecutionQuerySet) -> JobExecutionQuerySet:
         alive = JobRunner.objects.using(self._using).alive().values_list("pk", flat=True)
-        return executions.exclude(outcome=JobExecution.RUNNING, runner_id__in=list(alive))
+        return rows.exclude(outcome=JobExecution.RUNNING, runner_id__in=list(alive))
 
 
 class _ByPrimaryKey:

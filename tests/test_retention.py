@@ -183,6 +183,23 @@ def test_exactly_so_many_stay_when_all_started_in_one_moment():
     assert JobExecution.objects.count() == 7
 
 
+def test_exactly_so_many_stay_when_they_are_more_than_a_statement_takes(monkeypatch):
+    monkeypatch.setattr(expired, "_most_values", lambda using: 10)
+    executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
+    prune(keep_last=60, batch_size=100)
+    left = JobExecution.objects.order_by("started_at").values_list("started_at", flat=True)
+    assert len(left) == 60
+    assert left[0] > ago(40) + timedelta(seconds=180)
+
+
+def test_batches_are_not_small_only_because_the_last_of_each_job_stay(monkeypatch):
+    monkeypatch.setattr(expired, "_most_values", lambda using: 10)
+    executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
+    pruning = Pruning("default", Rules(30 * DAY, keep_last=1))
+    pruning.step()
+    assert pruning.deleted[JobExecution] == 100
+
+
 def test_what_goes_is_what_the_rules_say_when_put_plainly():
     """Compare with :func:`goes`, on histories with many starts in one moment."""
     for seed in range(12):

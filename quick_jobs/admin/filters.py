@@ -39,7 +39,7 @@ _MOST_VALUES = 900
 class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
     """Choices of a related table, and the one that is chosen even if it is not among them.
 
-    To somebody who may not view that table's rows no others are offered.
+    Somebody who may not view that table's rows is offered none, and told no name.
     """
 
     template = TEMPLATE
@@ -53,12 +53,11 @@ class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
     def field_choices(
         self, field: Any, request: HttpRequest, model_admin: ModelAdmin[Any]
     ) -> List[Tuple[Any, str]]:
-        links = links_for(request, model_admin.admin_site)
-        related = field.remote_field.model._default_manager
-        rows = []
-        if links.permits(related.model):
-            rows = list(related.order_by(self.order)[: self.most_choices])
         chosen = whole_number(request.GET.get(self.lookup_kwarg, ""))
+        related = field.remote_field.model._default_manager
+        if not links_for(request, model_admin.admin_site).permits(related.model):
+            return [] if chosen is None else [(chosen, str(chosen))]
+        rows = list(related.order_by(self.order)[: self.most_choices])
         if chosen is not None and all(row.pk != chosen for row in rows):
             rows += related.filter(pk=chosen)
         return [(row.pk, str(row)) for row in rows]

@@ -91,6 +91,7 @@ def test_a_session_that_ends_in_a_job_does_not_hurt_its_next_execution(server, n
     runner = shop.start("run_jobs")
     wait_until(lambda: shop.count(outcome="failed") >= 5)
     stop(runner)
-    outcomes = [execution.outcome for execution in shop.executions()]
+    # The runner may have stopped before the last of them began.
+    outcomes = [each.outcome for each in shop.executions() if each.outcome != "interrupted"]
     assert outcomes[::2] == ["succeeded"] * len(outcomes[::2])
     assert outcomes[1::2] == ["failed"] * len(outcomes[1::2])

@@ -2,6 +2,7 @@
 
 import re
 
+import django
 import pytest
 
 from quick_jobs.admin.compat import HAS_DARK_ADMIN
@@ -91,6 +92,16 @@ def test_jobs_show_at_once_what_is_wrong(open_page):
     assert page.locator(".qj-gone").inner_text() == "not in the code"
 
 
+def test_the_figures_above_the_jobs_lead_to_what_they_count(open_page):
+    page = open_page("job/")
+    assert "2 live runners" in page.locator(".qj-figures").inner_text()
+    with page.expect_navigation():
+        page.get_by_role("link", name="1 job failed last time").click()
+    row = page.locator("#result_list tbody tr")
+    assert row.locator("th").inner_text() == "newsletter.jobs.collect_bounces"
+    assert "failing for" in row.inner_text()
+
+
 def test_a_bar_of_a_picture_leads_to_its_execution(open_page):
     page = open_page("job/")
     row = page.locator("#result_list tr", has_text="ask_the_supplier")
@@ -110,10 +121,15 @@ def test_badges_have_colours_that_can_be_read(open_page):
 
 
 @pytest.mark.skipif(not HAS_DARK_ADMIN, reason="the admin of this Django is always light")
-def test_the_dark_is_dark_and_the_switch_overrules_the_system(open_page):
+def test_the_dark_is_dark(open_page):
     page = open_page("jobexecution/timeline/", **DARK)
     assert brightness(page, "body") < 60
     assert brightness(page, ".qj-choices a.qj-chosen", "color") > 150
+
+
+@pytest.mark.skipif(django.VERSION < (4, 2), reason="the admin of this Django has no switch")
+def test_the_switch_overrules_the_system(open_page):
+    page = open_page("jobexecution/timeline/", **DARK)
     red_in_the_dark = color(page, "rect.qj-failed", "fill")
     page.evaluate("document.documentElement.dataset.theme = 'light'")
     assert brightness(page, "body") > 200

@@ -30,6 +30,10 @@ class Mailbox(Generic[Message]):
     def put(self, message: Message) -> None:
         """Add a message; this never waits."""
         self._messages.append(message)
+        self.wake()
+
+    def wake(self) -> None:
+        """Have the reader look up if it waits; without a message it waits on."""
         with contextlib.suppress(RuntimeError):  # there is news already
             self._no_news.release()
 

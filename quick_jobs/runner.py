@@ -122,6 +122,10 @@ class Runner:
         """Stop; asked a second time, stop without waiting for the jobs. Safe in signal handlers."""
         self._inbox.put(StopRequested(signal))
 
+    def wake(self) -> None:
+        """Have the thread of :meth:`run` take a step of Python, as signal handlers need."""
+        self._inbox.wake()
+
     def step(self) -> None:
         """Wait until there is something to do, and do it."""
         self._receive(self._seconds_to_wait())

@@ -122,6 +122,14 @@ def test_messages_of_many_threads_all_arrive(mailbox):
         assert of_one == sorted(of_one)
 
 
+def test_a_reader_that_is_woken_without_a_message_waits_on(mailbox):
+    mailbox.wake()
+    before = time.monotonic()
+    with pytest.raises(Empty):
+        mailbox.get(0.2)
+    assert time.monotonic() - before >= 0.2
+
+
 @pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="needs a timer that interrupts")
 def test_a_signal_handler_may_put_messages_whatever_it_interrupts(mailbox):
     """Thousands of signals meet the main thread everywhere in put() and get()."""

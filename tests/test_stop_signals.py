@@ -2,12 +2,15 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import sys
 import textwrap
 import threading
+from queue import Empty
 
 import pytest
 
+from quick_jobs.mailbox import Mailbox
 from quick_jobs.stop_signals import stop_on_signals
 from tests.site import ROOT, Process, wait_until
 
@@ -87,6 +90,36 @@ def test_afterwards_the_signals_do_what_they_did(fails):
         assert handlers()[2] is own
     finally:
         signal.signal(signal.SIGQUIT, before)
+
+
+def test_a_signal_that_another_thread_gets_is_heard_at_once():
+    """Of itself, Python tells the main thread when that has waited for long enough."""
+    mailbox = Mailbox()
+
+    def raise_signal():
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with stop_on_signals(mailbox.put, mailbox.wake):
+        threading.Timer(0.2, raise_signal).start()
+        assert mailbox.get(20) == "SIGTERM"
+    with pytest.raises(Empty):
+        mailbox.get(0)
+
+
+def test_who_wants_to_know_of_signals_beside_it_is_told_again_afterwards():
+    inward, outward = socket.socketpair()
+    outward.setblocking(False)
+    before = signal.set_wakeup_fd(outward.fileno())
+    try:
+        threads = threading.active_count()
+        with stop_on_signals(print):
+            pass
+        assert threading.active_count() == threads
+        assert signal.set_wakeup_fd(before) == outward.fileno()
+    finally:
+        signal.set_wakeup_fd(before)
+        inward.close()
+        outward.close()
 
 
 def test_outside_the_main_thread_nothing_changes():

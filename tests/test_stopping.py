@@ -98,6 +98,27 @@ def test_a_signal_stops_it_cleanly(site, number):
     assert_stopped("signal", number.name)
 
 
+def test_a_signal_is_heard_whichever_thread_gets_it(site):
+    """The main thread has nothing to do for an hour, and is to wake all the same."""
+    site.settings("QUICK_JOBS_HEARTBEAT_INTERVAL = 3600")
+    jobs(
+        site,
+        """
+import signal
+
+@register_job(3600)
+def gets_a_signal(env):
+    time.sleep(0.5)  # until the main thread waits
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+    env.sleep(3600)
+""",
+    )
+    runner = site.start("run_jobs")
+    assert runner.wait(60) == 0
+    assert executions().get().outcome == "interrupted"
+    assert_stopped("signal", "SIGTERM")
+
+
 @pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_signal_ends_it_at_once(site, second):
     jobs(site, HANGS)

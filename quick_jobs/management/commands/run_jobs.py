@@ -129,7 +129,8 @@ class Command(BaseCommand):
             except (JobsError, ImproperlyConfigured) as exc:
                 self._refuse(str(exc))
             runner = Runner(jobs, history, limits)
-            with stop_on_signals(runner.request_stop):  # whoever is told of the jobs may stop them
+            # From here on, as whoever is told of the jobs may stop them.
+            with stop_on_signals(runner.request_stop, runner.wake):
                 names = ", ".join(job.name for job in jobs)
                 count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
                 logger.info("%s to run: %s", count, names)

@@ -115,10 +115,14 @@ def aim_4(verdicts, seconds):
     database = PostgreSQL()
     for chains, rate in ((8, 3000), (64, 6000)):
         with Site(database, Load(chains, rerun=True)) as site:
+            commits = database.commits()
             result = site.measure(seconds)
+            commits = database.commits() - commits
+            executions = len(marks.starts(site.marks))
             wrong = unrecorded(site)
         what = f"{chains} jobs that rerun at once: "
         verdicts.at_least(4, f"{what}executions/s", result.rate, rate)
+        verdicts.note(4, f"{what}executions a commit", executions / commits)
         verdicts.note(4, f"{what}CPU s per 1000", result.per_1000(result.cpu))
         verdicts.at_most(4, f"{what}executions not on record exactly once", wrong, 0)
     with Site(database, Load(1, rerun=True)) as site:

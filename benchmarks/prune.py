@@ -116,7 +116,7 @@ WAYS = {
 
 @contextlib.contextmanager
 def recorded_steps():
-    """Take down the moment, the rows deleted so far and the seconds it took, of each batch."""
+    """Take down each batch: the moment, the rows so far, and the seconds without the commit."""
     from quick_jobs.retention import BatchSize
 
     steps = []
@@ -324,7 +324,7 @@ def report(kind, rows, ways):
         "of one `DELETE`",
         "last third to first",
         "peak memory",
-        "longest batch",
+        "longest batch, without commit",
         "writer waited at most",
         "99 %",
     ]

@@ -1,7 +1,7 @@
 import signal
 
 import pytest
-from django.db import connection
+from django.db import connection, connections
 from hypothesis import HealthCheck, settings
 
 from tests.site import Site, wait_until
@@ -17,6 +17,13 @@ settings.load_profile("quick_jobs")
 
 # What a shell runs in the background ignores Ctrl-C, which some tests send.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup):
+    """Let the databases be removed: Django closes its own connections, not those made since."""
+    yield
+    connections.close_all()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """job_runner, the alias for projects that come from django-quick-jobs 0.4."""
 
+import threading
 from datetime import timedelta
 
 import pytest
@@ -9,6 +10,7 @@ import job_runner.environment
 import job_runner.registration
 import quick_jobs
 from job_runner.time import auto_time
+from job_runner.timeouts import TimeoutTracker
 from quick_jobs.models import JobExecution
 
 
@@ -81,3 +83,19 @@ def test_the_sample_jobs_are_one_that_is_registered_and_one_that_is_not(capsys):
 )
 def test_auto_time_takes_seconds_and_timedelta(value, duration):
     assert auto_time(value) == duration
+
+
+def test_a_timeout_tracker_calls_what_is_due_and_not_what_was_cancelled_or_comes_after_the_stop():
+    stop, called = threading.Event(), threading.Event()
+    calls = []
+    tracker = TimeoutTracker(stop)
+    tracker.start()
+    cancel = tracker.add_timeout(timedelta(seconds=0.8), lambda: calls.append("cancelled"))
+    cancel()
+    tracker.add_timeout(timedelta(hours=1), lambda: calls.append("late"))
+    tracker.add_timeout(timedelta(seconds=0.9), called.set)
+    assert called.wait(20)
+    stop.set()
+    tracker.join(20)
+    assert not tracker.is_alive()
+    assert not calls

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from tests.faults.shops import STEADY, stop
+from tests.faults.shops import SLACK, START_RECORD_TIMEOUT, STEADY, stop
 from tests.site import WARNINGS, wait_until
 
 pytestmark = pytest.mark.faults
@@ -121,7 +121,8 @@ def assert_nothing_breaks(shop, runner):
     asked = time.monotonic()
     stop(runner)
     assert time.monotonic() - asked < 5
-    shop.assert_no_start_was_late()
+    # The disk may be busy with the processes that start: a start waits for its record so long.
+    shop.assert_no_start_was_late(START_RECORD_TIMEOUT + SLACK)
     shop.assert_history_is_true()
     assert "CRITICAL" not in runner.output
 

@@ -71,7 +71,10 @@ def test_what_was_on_record_stays_and_what_ran_is_lost(any_shop):
             assert execution.outcome == "running"
 
     wait_until(lambda: not shop.runners("alive"))
-    assert {runner.pid for runner in shop.runners("lost")} == {pid for pid, _ in records}
+    # One that was killed as soon as it was registered has no executions.
+    assert (
+        {pid for pid, _ in records} <= {runner.pid for runner in shop.runners("lost")} <= {*before}
+    )
     with shop.database() as using:
         lost = JobExecution.objects.using(using).lost().count()
     assert lost == shop.count(outcome="running") > 0

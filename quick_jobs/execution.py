@@ -10,12 +10,11 @@ import threading
 import time
 from typing import Callable, Optional
 
-from django.db import connections
-from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone, translation
 
 from quick_jobs.backlog import Record
 from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
+from quick_jobs.discarding import discard
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.models import JobExecution
@@ -194,14 +193,14 @@ def _prepare_connections() -> None:
             connection.close_if_unusable_or_obsolete()
             check_before_next_use(connection)
         except Exception:
-            _discard(connection)
+            discard(connection)
 
 
 def _leave_connections_clean(name: str) -> None:
     for connection in initialized_connections():
         if connection.in_atomic_block:
             logger.warning("%s left a transaction open; it is rolled back", name)
-            _discard(connection)
+            discard(connection)
             continue
         try:
             if was_used(connection):
@@ -210,15 +209,5 @@ def _leave_connections_clean(name: str) -> None:
                 connection.rollback()
             connection.close_if_unusable_or_obsolete()
         except Exception:
-            _discard(connection)
+            discard(connection)
         connection.queries_log.clear()
-
-
-def _discard(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection for good: one closed inside a transaction would stay unusable."""
-    try:
-        connection.close()
-    except Exception:
-        logger.debug("Closing a connection failed", exc_info=True)
-    finally:
-        del connections[connection.alias]

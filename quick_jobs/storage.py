@@ -7,7 +7,6 @@ its ``key``, a job by its name, an execution by its runner and number.
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import os
 import pkgutil
 import socket
@@ -28,13 +27,12 @@ from django.db.migrations.recorder import MigrationRecorder
 from quick_jobs import migrations
 from quick_jobs.backlog import Record
 from quick_jobs.clocks import as_stored, database_now, from_timestamp
+from quick_jobs.discarding import discard
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.upsert import upsert
 
 Item = TypeVar("Item")
-
-logger = logging.getLogger(__name__)
 
 # Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
 _ROWS_PER_QUERY = 400
@@ -175,12 +173,7 @@ class Storage:
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
-        try:
-            connections[self.using].close()
-        except Exception:
-            logger.debug("Closing the connection failed", exc_info=True)
-        finally:
-            del connections[self.using]
+        discard(connections[self.using])
 
     def _check_migrated(self) -> None:
         try:

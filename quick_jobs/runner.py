@@ -325,10 +325,10 @@ class Runner:
 
     def _close(self, now: float) -> None:
         """Have the history closed, which takes until all is written."""
-        self._shutdown.close(now)
+        shutdown = self._shutdown
+        shutdown.close(now)
         self._pool.stop()
         self._send_records()
-        shutdown = self._shutdown
         self._history.stop(Farewell(shutdown.reason, shutdown.detail, self._wall_clock()))
 
     def _break_down(self, error: Exception) -> None:

@@ -64,6 +64,14 @@ def {name}(env):
     for number, name in enumerate([*(f"steady_{n}_succeeds" for n in range(9)), "steady_9_fails"])
 )
 
+#: Begins a hundred times a second.
+BUSY = """
+    @register_job(interval=0.01)
+    def busy(env):
+        with seen("busy"):
+            pass
+"""
+
 #: What a busy machine may add to a start: less than the start-record timeout.
 SLACK = 0.7
 

@@ -8,20 +8,13 @@ from collections import defaultdict
 import pytest
 
 from quick_jobs.models import JobExecution
-from tests.faults.shops import STEADY
+from tests.faults.shops import BUSY, STEADY
 from tests.site import wait_until
 
 pytestmark = pytest.mark.faults
 
 KILLS = 50
 AT_ONCE = 5
-
-BUSY = """
-    @register_job(interval=0.01)
-    def busy(env):
-        with seen("busy"):
-            pass
-"""
 
 
 def ends_on_record(shop, pid):

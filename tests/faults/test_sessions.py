@@ -5,17 +5,10 @@ import time
 
 import pytest
 
-from tests.faults.shops import STEADY, stop
+from tests.faults.shops import BUSY, STEADY, stop
 from tests.site import wait_until
 
 pytestmark = pytest.mark.faults
-
-BUSY = """
-    @register_job(interval=0.01)
-    def busy(env):
-        with seen("busy"):
-            pass
-"""
 
 QUERIES = """
     @register_job(interval=0.5)

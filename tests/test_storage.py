@@ -233,6 +233,21 @@ def test_it_makes_no_difference_how_many_are_written_at_once(settings, use_tz):
     assert len(written[0]) == len(batch)
 
 
+TEXT = "\\'\" {NULL}, \t\n\r%s \\x41 über \U0001f40d \\"
+
+
+def test_every_text_is_written_as_it_is_however_many_at_once(storage):
+    texts = ["", "NULL", "null", " ", *TEXT, TEXT, TEXT * 100]
+    storage.write(
+        [
+            an_end(number, error=text[:255], traceback=text)
+            for number, text in enumerate(texts, start=1)
+        ]
+    )
+    written = JobExecution.objects.order_by("number").values_list("error", "traceback")
+    assert list(written) == [(text[:255], text) for text in texts]
+
+
 def test_runners_count_their_executions_each_for_itself(storage):
     other = Storage(an_identity(), [a_job()])
     other.register()

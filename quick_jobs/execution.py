@@ -61,7 +61,7 @@ class Execution:
 
     @property
     def name(self) -> str:
-        return self.scheduled.job.name
+        return self.scheduled.name
 
     def ran_over(self) -> bool:
         """Return whether it has ended, and later than its job's timeout allows."""
@@ -75,17 +75,17 @@ class Execution:
 
     def record(self) -> Record:
         """Return what is known of it now."""
-        lateness = None if self.entered is None else max(0.0, self.entered - self.due)
-        return Record(
-            number=self.number,
-            job=self.name,
-            started_at=self.started_at,
-            finished_at=None if self.duration is None else self.started_at + self.duration,
-            duration=self.duration,
-            lateness=lateness,
-            outcome=self.outcome,
-            error=self.error,
-            traceback=self.traceback,
+        entered, duration = self.entered, self.duration
+        return Record(  # without the names, which would take as long again
+            self.number,
+            self.scheduled.name,
+            self.started_at,
+            None if duration is None else self.started_at + duration,
+            duration,
+            None if entered is None else max(0.0, entered - self.due),
+            self.outcome,
+            self.error,
+            self.traceback,
         )
 
     def record_given_up(self, outcome: str, now: float, error: str, stack: str) -> Record:
@@ -187,8 +187,12 @@ def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
     return None
 
 
+#: The connections that the last execution in a thread has left there.
+_left = threading.local()
+
+
 def _prepare_connections() -> None:
-    for connection in initialized_connections():
+    for connection in getattr(_left, "connections", ()):
         try:
             connection.close_if_unusable_or_obsolete()
             check_before_next_use(connection)
@@ -197,7 +201,8 @@ def _prepare_connections() -> None:
 
 
 def _leave_connections_clean(name: str) -> None:
-    for connection in initialized_connections():
+    _left.connections = initialized_connections()
+    for connection in _left.connections:
         if connection.in_atomic_block:
             logger.warning("%s left a transaction open; it is rolled back", name)
             discard(connection)

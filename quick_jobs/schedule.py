@@ -19,10 +19,11 @@ if TYPE_CHECKING:
 class ScheduledJob:
     """A job and when it is due, all in seconds, of the clock that the caller reads."""
 
-    __slots__ = ("_following", "_order", "due", "interval", "job", "timeout", "variance")
+    __slots__ = ("_following", "_order", "due", "interval", "job", "name", "timeout", "variance")
 
     def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
         self.job = job
+        self.name = job.name
         self.interval = job.interval.total_seconds()
         self.variance = job.variance.total_seconds()
         self.timeout = None if job.timeout is None else job.timeout.total_seconds()

@@ -18,6 +18,10 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set
 # What a record without texts takes in CPython, with its numbers and its place in a dict.
 _BYTES_PER_RECORD = 500
 
+# Ends that may wait while there are starts to write: what a burst of many jobs leaves behind, and
+# no more than is written in the blink of an eye.
+_MANY_ENDS = 2000
+
 
 class Record(NamedTuple):
     """What is known of an execution at its start, or at its end.
@@ -43,6 +47,8 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
+        if not (self.error or self.traceback):
+            return _BYTES_PER_RECORD
         return _BYTES_PER_RECORD + sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
 
     def in_ascii(self) -> Record:
@@ -118,10 +124,10 @@ class Backlog:
             return True
 
     def take(self, limit: int) -> List[Record]:
-        """Take a batch of at most ``limit`` starts and ``limit`` ends, no execution twice.
+        """Take a batch of about ``limit`` starts and ends, no execution twice.
 
-        Jobs wait for their starts, so those come even when ends have piled up.
-        A batch that was put back comes again, by itself, with the ends that
+        Jobs wait for their starts, so those come first; ends fill the batch up,
+        and come beside as many starts only when they have piled up. A batch that was put back comes again, by itself, with the ends that
         have come since. It is settled with :meth:`confirm` or :meth:`put_back`.
         """
         with self._lock:
@@ -130,8 +136,10 @@ class Backlog:
                 self._in_doubt = {}
                 return self._batch
             starts = list(islice(self._starts.values(), limit))
-            ends = list(islice(self._owed.values(), limit))
-            ends += islice(self._ends.values(), limit - len(ends))
+            have_piled_up = len(self._owed) + len(self._ends) > _MANY_ENDS
+            room = limit if have_piled_up else limit - len(starts)
+            ends = list(islice(self._owed.values(), room))
+            ends += islice(self._ends.values(), room - len(ends))
             for record in starts:
                 del self._starts[record.number]
                 self._maybe_on_record.add(record.number)

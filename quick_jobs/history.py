@@ -30,9 +30,9 @@ from quick_jobs.storage import NotMigrated, Storage, is_about_data
 
 logger = logging.getLogger(__name__)
 
-# Starts, and ends, in one transaction: enough to make its cost small for each of them, and few
+# Starts and ends in one transaction: enough to make its cost small for each of them, and few
 # enough that a job waits no more than milliseconds for the others in its batch.
-_BATCH = 500
+_BATCH = 250
 
 # What may wait in memory while the database is away, in bytes: some 50,000 executions without
 # tracebacks, which even a small container can spare.

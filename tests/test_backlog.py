@@ -95,11 +95,20 @@ def test_records_are_taken_once_and_in_order():
     assert backlog.take(LIMIT) == []
 
 
-def test_a_batch_has_so_many_starts_and_so_many_ends_at_most():
+def test_a_batch_is_filled_with_starts_and_then_with_ends():
     backlog = Backlog(ROOMY)
-    backlog.put([start(number) for number in range(5)])
     backlog.put([end(number) for number in range(10, 15)])
-    for batch in ([0, 1, 10, 11], [2, 3, 12, 13], [4, 14], []):
+    backlog.put([start(number) for number in range(5)])
+    for batch in ([0, 1, 2], [3, 4, 10], [11, 12, 13], [14], []):
+        assert numbers(backlog.take(3)) == batch
+        backlog.confirm()
+
+
+def test_ends_that_have_piled_up_come_beside_as_many_starts():
+    backlog = Backlog(ROOMY)
+    backlog.put([start(number) for number in range(8)])
+    backlog.put([end(number) for number in range(10, 2013)])
+    for batch in ([0, 1, 10, 11], [2, 3, 12, 13], [4, 5], [6, 7], [14, 15]):
         assert numbers(backlog.take(2)) == batch
         backlog.confirm()
 

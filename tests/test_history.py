@@ -199,12 +199,12 @@ def test_ends_are_written_and_only_starts_are_told_by_number(recorder, storage, 
     assert told == [StartsRecorded([2])]
 
 
-def test_a_burst_is_written_in_batches_of_500(recorder, storage):
-    recorder.put([an_end(number) for number in range(1200)])
+def test_a_burst_is_written_in_batches_of_250(recorder, storage):
+    recorder.put([an_end(number) for number in range(600)])
     for _ in range(3):
         recorder.step()
     assert storage.asked == ["write"] * 3
-    assert len(storage.rows) == 1200
+    assert len(storage.rows) == 600
 
 
 def test_a_start_that_is_taken_back_is_not_written(recorder, storage):
@@ -248,7 +248,7 @@ def test_a_second_request_does_not_begin_a_second_pruning(recorder, storage):
 
 
 def test_pruning_waits_while_many_batches_are_to_be_written(recorder, storage):
-    recorder.put([an_end(number) for number in range(600)])
+    recorder.put([an_end(number) for number in range(300)])
     recorder.prune()
     recorder.step()
     recorder.step()
@@ -486,10 +486,10 @@ def test_tables_that_vanish_later_are_an_outage(recorder, storage, clock, told):
 
 
 def test_all_is_written_before_the_runner_is_said_to_have_stopped(recorder, storage, told):
-    recorder.put([an_end(number) for number in range(1200)])
+    recorder.put([an_end(number) for number in range(600)])
     recorder.stop(FAREWELL)
     recorder._run()
-    assert len(storage.rows) == 1200
+    assert len(storage.rows) == 600
     assert storage.asked == ["write", "write", "write", "stop"]
     assert storage.stopped == FAREWELL
     assert told[-1] == HistoryClosed()

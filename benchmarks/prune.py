@@ -101,7 +101,7 @@ def runner(cutoff):
     with recorded_steps() as steps:
         pruning = Pruning.by_retention("default")
         while not pruning.step():
-            pass
+            time.sleep(pruning.pause)
     return steps
 
 

@@ -110,6 +110,7 @@ class Recorder:
         self._retry_at: Optional[float] = clock()  # to register the runner
         self._beat_at: Optional[float] = None
         self._pruning: Optional[Pruning] = None
+        self._prune_at = 0.0
         self._farewell: Optional[Farewell] = None
         self._is_closed = False
 
@@ -179,8 +180,10 @@ class Recorder:
     def _seconds_to_wait(self) -> Optional[float]:
         if self._retry_at is not None:
             return max(0.0, self._retry_at - self._clock())
-        if self._backlog.has_waiting() or self._pruning or self._farewell:
+        if self._backlog.has_waiting() or self._farewell:
             return 0.0
+        if self._pruning:
+            return max(0.0, self._prune_at - self._clock())
         return None
 
     def _obey(self, timeout: Optional[float]) -> None:
@@ -219,11 +222,17 @@ class Recorder:
             self._beat_at = None
         if self._backlog.has_waiting():
             return
-        if self._pruning and self._pruning.step():
-            self._pruning = None
+        if self._pruning and self._clock() >= self._prune_at:
+            self._prune(self._pruning)
         if self._farewell:
             self._storage.stop(*self._farewell, dropped_executions=self._backlog.dropped)
             self._is_closed = True
+
+    def _prune(self, pruning: Pruning) -> None:
+        """Delete a batch of old history, and leave time for others."""
+        if pruning.step():
+            self._pruning = None
+        self._prune_at = self._clock() + pruning.pause
 
     def _write_batch(self) -> None:
         batch = self._backlog.take(_BATCH)

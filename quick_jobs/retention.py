@@ -48,15 +48,19 @@ _STATEMENT_TIMEOUT_IN_RUNNER = 1.0
 # they are vacuumed away. So many it goes through before anyone notices.
 _NOT_MANY = 50_000
 
-# Tries for a batch that others have locked. Mostly they are deleting it, too.
+# Tries for a batch that others have locked, and seconds between them. Mostly they are deleting it,
+# too.
 _TRIES = 5
+_PATIENCE = 0.2
 
-# On SQLite only one can write. Who waits looks again every 25 ms at first, and less often the
-# longer it has waited. Seconds between two batches, at least ...
-_PAUSE_FOR_OTHERS = 0.03
-
-# ... and as a share of those that the last batch took.
-_SHARE_FOR_OTHERS = 0.5
+# On SQLite only one can write. Who waits looks again every 25 ms at the latest, and once it has
+# waited for 128 ms, every 100 ms at the latest (sqliteDefaultBusyCallback in SQLite's main.c).
+# Between two batches there is time for one look, in seconds. So there a batch is longer, as there
+# are fewer pauses then, but not so long that they would have to be longer, too.
+_STEP_TIME_IN_SQLITE = 0.07
+_LONG_WAIT = 0.12
+_PAUSE_FOR_OTHERS = 0.027
+_LONG_PAUSE_FOR_OTHERS = 0.102
 
 
 class BatchSize:
@@ -121,6 +125,8 @@ class Pruning:
         self.counted: Counter[Any] = Counter()
         #: Whether others have locked something for so long that it stays.
         self.passed_over = False
+        #: For how many seconds others are to have their turn before the next step.
+        self.pause = 0.0
         self._using = using
         self._rules = rules
         self._dry_run = dry_run
@@ -129,14 +135,10 @@ class Pruning:
         self._clock = clock
         self._is_sqlite = connections[using].vendor == "sqlite"
         self._seconds = 0.0
-        self._size = BatchSize(batch_size, _STEP_TIME_IN_RUNNER if in_runner else _STEP_TIME)
+        step_time = _STEP_TIME_IN_SQLITE if self._is_sqlite else _STEP_TIME
+        self._size = BatchSize(batch_size, _STEP_TIME_IN_RUNNER if in_runner else step_time)
         self._searches: Optional[List[Search]] = None
         self._conflicts = 0
-
-    @property
-    def was_in_the_way(self) -> bool:
-        """Whether others have locked what the last step found, and it will be tried again."""
-        return self._conflicts > 0
 
     @property
     def reached(self) -> Optional[dt.datetime]:
@@ -155,7 +157,7 @@ class Pruning:
         if not self._searches:
             return True
         is_found = False
-        self._seconds = 0.0
+        self._seconds = self.pause = 0.0
         began = self._clock()
         try:
             with impatience(self._using, _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None):
@@ -171,13 +173,15 @@ class Pruning:
         (self.counted if self._dry_run else self.deleted).update(counts)
         self._size.learn(sum(counts.values()), self._seconds)
         if self._is_sqlite and counts and not self._dry_run:
-            time.sleep(max(_PAUSE_FOR_OTHERS, _SHARE_FOR_OTHERS * (self._clock() - began)))
+            was_long = self._clock() - began > _LONG_WAIT
+            self.pause = _LONG_PAUSE_FOR_OTHERS if was_long else _PAUSE_FOR_OTHERS
         return self._go_on(self._searches)
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
         """Try a smaller batch next time; after some tries, pass over it."""
         self._size.shrink()
         self._conflicts += 1
+        self.pause = _PATIENCE
         if self._conflicts < _TRIES:
             return False
         self._conflicts = 0

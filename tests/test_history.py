@@ -85,6 +85,7 @@ class FakePruning:
 
     def __init__(self, storage):
         self.steps_left = 3
+        self.pause = 0.0
         self._storage = storage
 
     def step(self):
@@ -234,6 +235,20 @@ def test_pruning_goes_on_step_by_step_and_what_there_is_to_write_comes_first(rec
     recorder.step()
     recorder.step()
     assert storage.asked == ["prune", "write", "prune", "prune"]
+
+
+def test_pruning_pauses_for_others_while_there_is_still_time_to_write(recorder, storage, clock):
+    recorder.prune()
+    recorder.step()
+    recorder._pruning.pause = 0.5
+    recorder.step()
+    recorder.put([an_end()])
+    recorder.step()
+    assert storage.asked == ["prune", "prune", "write"]
+    assert recorder._seconds_to_wait() == 0.5
+    clock.now += 0.5
+    recorder.step()
+    assert storage.asked == ["prune", "prune", "write", "prune"]
 
 
 def test_a_second_request_does_not_begin_a_second_pruning(recorder, storage):

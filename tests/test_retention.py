@@ -43,12 +43,6 @@ on_real_transactions = pytest.mark.django_db(transaction=True)
 not_on_sqlite = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="it has no row locks")
 
 
-@pytest.fixture(autouse=True)
-def no_pauses(monkeypatch):
-    """Do without the pauses on SQLite, where nobody else is there."""
-    monkeypatch.setattr(retention, "_PAUSE_FOR_OTHERS", 0)
-
-
 def prune(older_than=30, using="default", batch_size=retention.BATCH_SIZE, **rules):
     """Delete what is older than so many days; return the pruning."""
     pruning = Pruning(using, Rules(older_than * DAY, **rules), batch_size=batch_size)
@@ -611,10 +605,9 @@ def test_what_others_have_locked_is_tried_again(impatient):
     pruning = Pruning("default", Rules(30 * DAY))
     with locked(JobExecution.objects.all()):
         assert not pruning.step()
-        assert pruning.was_in_the_way
+        assert pruning.pause == retention._PATIENCE
     run(pruning)
     assert not remaining()
-    assert not pruning.was_in_the_way
     assert not pruning.passed_over
 
 
@@ -723,22 +716,24 @@ def raising(error):
     return function
 
 
-def test_on_sqlite_others_get_their_turn_after_each_batch(monkeypatch):
-    pauses = []
-    monkeypatch.setattr(retention.time, "sleep", pauses.append)
+def test_on_sqlite_others_get_their_turn_after_each_batch():
     executions_at([ago(40)] * 250)
     a_live_runner().jobs.add(a_job())
-    prune(batch_size=100)
-    assert len(pauses) == (3 if connection.vendor == "sqlite" else 0)
+    pruning, pauses = Pruning("default", Rules(30 * DAY), batch_size=100), []
+    while not pruning.step():
+        pauses.append(pruning.pause > 0)
+    assert pauses.count(True) == (3 if connection.vendor == "sqlite" else 0)
+    assert not pruning.pause  # after a step that has deleted nothing
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="there others need not wait")
-def test_on_sqlite_others_get_a_longer_turn_the_longer_they_had_to_wait(monkeypatch):
-    pauses, now = [], itertools.count()
-    monkeypatch.setattr(retention.time, "sleep", pauses.append)
+@pytest.mark.parametrize("look, pause", [(0.001, 0.027), (1.0, 0.102)])
+def test_on_sqlite_others_get_as_long_a_turn_as_they_sleep_between_two_looks(look, pause):
+    now = itertools.count(step=look)
     executions_at([ago(40)] * 10)
-    run(Pruning("default", Rules(30 * DAY), clock=lambda: next(now)))
-    assert min(pauses) > retention._SHARE_FOR_OTHERS  # a look at the clock takes a second
+    pruning = Pruning("default", Rules(30 * DAY), clock=lambda: next(now))
+    pruning.step()
+    assert pruning.pause == pause
 
 
 @on_real_transactions

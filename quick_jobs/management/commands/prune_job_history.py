@@ -25,9 +25,6 @@ from quick_jobs.retention import BATCH_SIZE, Pruning
 from quick_jobs.stop_signals import stop_on_signals
 from quick_jobs.tracebacks import error_line
 
-# Seconds before another try when others have locked what is to be deleted.
-_PATIENCE = 0.2
-
 # Seconds between two lines of progress: as often as people can read it.
 _PROGRESS_INTERVAL = 0.5
 
@@ -138,8 +135,7 @@ class Command(BaseCommand):
                 stop.obey()
                 is_done = pruning.step()
                 report.progress()
-                if pruning.was_in_the_way:
-                    time.sleep(_PATIENCE)
+                time.sleep(pruning.pause)
         except (KeyboardInterrupt, Error):
             report.clear()
             self.stderr.write(f"Stopped early. {report.summary(is_done=False)}")

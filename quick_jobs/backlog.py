@@ -127,8 +127,9 @@ class Backlog:
         """Take a batch of about ``limit`` starts and ends, no execution twice.
 
         Jobs wait for their starts, so those come first; ends fill the batch up,
-        and come beside as many starts only when they have piled up. A batch that was put back comes again, by itself, with the ends that
-        have come since. It is settled with :meth:`confirm` or :meth:`put_back`.
+        and come beside as many starts only when they have piled up. A batch
+        that was put back comes again, by itself, with the ends that have come
+        since. It is settled with :meth:`confirm` or :meth:`put_back`.
         """
         with self._lock:
             if self._in_doubt:

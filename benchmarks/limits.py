@@ -8,6 +8,7 @@ It needs what the tests need, and finds the servers as ``tests/settings.py`` say
 import argparse
 import datetime as dt
 import heapq
+import itertools
 import os
 import tempfile
 import threading
@@ -53,7 +54,9 @@ def database_limits():
     from django.db import connection
     from django.utils import timezone
 
+    from quick_jobs.backlog import Record
     from quick_jobs.models import Job, JobExecution, JobRunner
+    from quick_jobs.upsert import upsert
 
     now = timezone.now()
     job = Job.objects.create(name="shop.jobs.probe")
@@ -67,6 +70,12 @@ def database_limits():
     def insert_one():
         with connection.cursor() as cursor:
             cursor.execute(one, values)
+
+    def end_one_and_start_the_next():
+        number, at = next(numbers), time.time()
+        end = Record(number, job.name, at, at, 0.0, 0.0, JobExecution.SUCCEEDED, "", "")
+        start = Record(number + 1, job.name, at, None, None, None, JobExecution.RUNNING, "", "")
+        upsert(connection, runner.pk, {job.name: job.pk}, [end, start])
 
     def insert_many():
         with connection.cursor() as cursor:
@@ -92,6 +101,11 @@ def database_limits():
     row = "(" + ", ".join(["%s"] * len(values)) + ")"
     one, many = insert + row, insert + ", ".join([row] * ROWS)
     yield "INSERT of one row, a commit each: rows/s", per_second(insert_one)
+    numbers = itertools.count(1)
+    yield (
+        "the end of an execution and the start of the next, a commit each: executions/s",
+        per_second(end_one_and_start_the_next),
+    )
     yield f"INSERT of {ROWS} rows: rows/s", per_second(insert_many, ROWS)
     yield f"bulk_create of {ROWS}: rows/s", per_second(bulk_create, ROWS)
     yield "create and then save, two commits: executions/s", per_second(create_and_save)

@@ -31,8 +31,8 @@ class Punctuality(NamedTuple):
     """How jobs kept to a steady interval; all in seconds.
 
     ``lateness`` is the 99th percentile of starts against a grid of the job's own, which goes
-    through the earliest of its starts. ``drift`` is by how much a period is longer, on the
-    median, than the interval.
+    through the earliest of its starts. ``drift`` is by how much a period is longer than the
+    interval, on the median of all spans of half the time.
     """
 
     lateness: float
@@ -69,9 +69,7 @@ def punctuality(marks, interval):
     lateness, drifts = [], []
     for starts in by_job.values():
         starts.sort()
-        periods = [b - a for a, b in zip(starts, starts[1:]) if b - a < 1.5 * interval]
-        if periods:
-            drifts.append(sum(periods) / len(periods) - interval)
+        drifts += _drifts(starts, interval)
         offsets = [
             start - starts[0] - interval * round((start - starts[0]) / interval) for start in starts
         ]
@@ -79,6 +77,18 @@ def punctuality(marks, interval):
     if not drifts:
         return None
     return Punctuality(percentile(lateness, 0.99), median(drifts))
+
+
+def _drifts(starts, interval):
+    """Return by how much a period was longer than the interval, from each start to one far behind.
+
+    Between two starts that follow each other chance would be much larger than any drift.
+    """
+    half = len(starts) // 2
+    for before, after in zip(starts, starts[half:]) if half else ():
+        periods = round((after - before) / interval)
+        if periods:
+            yield (after - before) / periods - interval
 
 
 def percentile(values, share):

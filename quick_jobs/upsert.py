@@ -36,8 +36,8 @@ _ON_CONFLICT = (
     + " WHERE excluded.finished_at IS NOT NULL"
 )
 
-# For many rows. Each row's values come as elements of nine arrays, in PostgreSQL's own notation: the
-# statement's text is always the same, and a driver has ten values to quote, however many rows.
+# For many rows. Each row's values come as elements of nine arrays, in PostgreSQL's own notation: so
+# the statement's text is always the same, and a driver has but ten values to quote.
 _ARRAYS = (
     f"INSERT INTO {_TABLE} ({_COLUMNS}) "
     "SELECT %s, number, job_id, to_timestamp(started_at), to_timestamp(finished_at),"

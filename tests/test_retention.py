@@ -727,7 +727,7 @@ def test_on_sqlite_others_get_their_turn_after_each_batch():
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="there others need not wait")
-@pytest.mark.parametrize(("look", "pause"), [(0.001, 0.027), (1.0, 0.102)])
+@pytest.mark.parametrize(("look", "pause"), [(0.001, 0.024), (1.0, 0.1)])
 def test_on_sqlite_others_get_as_long_a_turn_as_they_sleep_between_two_looks(look, pause):
     now = itertools.count(step=look)
     executions_at([ago(40)] * 10)

@@ -608,6 +608,7 @@ def test_what_others_have_locked_is_tried_again(impatient):
         assert pruning.pause == retention._PATIENCE
     run(pruning)
     assert not remaining()
+    assert pruning.pause != retention._PATIENCE
     assert not pruning.passed_over
 
 

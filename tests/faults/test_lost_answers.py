@@ -8,15 +8,18 @@ from tests.site import wait_until
 
 pytestmark = pytest.mark.faults
 
-# Their tracebacks are too long for one statement, so they are written in a transaction.
+# Any two of their tracebacks are too long for one statement, so they are written in a transaction.
+# They end together, at each fifth of a second, so that there is always more than one to write.
+MAX_TRACEBACK = "QUICK_JOBS_MAX_TRACEBACK = 256 * 1024"
 LONG_TRACEBACKS = "".join(
     f"""
-@register_job(interval=0.2)
+@register_job(interval=0.1)
 def long_{number}_fails(env):
     with seen("long_{number}_fails"):
-        raise ValueError("x" * 60_000)
+        time.sleep(0.2 - time.time() % 0.2)
+        raise ValueError("x" * 200_000)
 """
-    for number in range(12)
+    for number in range(6)
 )
 
 
@@ -34,6 +37,7 @@ def proxy(server):
 )
 def test_a_lost_answer_costs_no_record_and_doubles_none(server, new_shop, proxy, statement, jobs):
     shop = new_shop(server.settings(port=proxy.port))
+    shop.settings(MAX_TRACEBACK)
     shop.jobs(jobs)
     proxy.lose_answers(statement)
     runner = shop.start("run_jobs")

@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any, Callable, Dict, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple
 
 from quick_jobs.durations import Duration, to_timedelta
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 #: As many characters as the history keeps of a job's name.
 LONGEST_NAME = 255
 
+_NO_VARIANCE = timedelta(0)
+
 
 class RegisteredJob:
     """A function with its schedule; to be called like the function itself."""
@@ -26,7 +28,7 @@ class RegisteredJob:
         self,
         func: JobFunction,
         interval: timedelta,
-        variance: timedelta = timedelta(0),
+        variance: timedelta = _NO_VARIANCE,
         timeout: Optional[timedelta] = None,
     ) -> None:
         self._func = func
@@ -34,6 +36,8 @@ class RegisteredJob:
         self._interval = interval
         self._variance = variance
         self._timeout = timeout
+        # A module has a new spec each time it is loaded.
+        self._load = getattr(sys.modules.get(func.__module__), "__spec__", None)
         functools.update_wrapper(self, func, updated=())
 
     @property
@@ -107,7 +111,11 @@ def register_job(
         job = RegisteredJob(
             func,
             interval=to_timedelta(interval, f"The interval of {name}"),
-            variance=to_timedelta(0 if variance is None else variance, f"The variance of {name}"),
+            variance=(
+                _NO_VARIANCE
+                if variance is None
+                else to_timedelta(variance, f"The variance of {name}")
+            ),
             timeout=None if timeout is None else to_timedelta(timeout, f"The timeout of {name}"),
         )
         if job.timeout == timedelta(0):
@@ -125,19 +133,17 @@ def registered_as(name: str) -> Tuple[RegisteredJob, ...]:
 
     Loading a module again replaces its jobs.
     """
-    return _registered.get(name, (None, ()))[1]
+    return _registered.get(name, ())
 
 
-#: By name: the load of the module that registered the jobs, and the jobs. It keeps those that
-#: vanish from their module because a second function there has the same name.
-_registered: Dict[str, Tuple[Any, Tuple[RegisteredJob, ...]]] = {}
+#: By name. It keeps those that vanish from their module because a second function there has the
+#: same name.
+_registered: Dict[str, Tuple[RegisteredJob, ...]] = {}
 
 
 def _remember(job: RegisteredJob) -> None:
-    # A module has a new spec each time it is loaded.
-    load = getattr(sys.modules.get(job._func.__module__), "__spec__", None)
-    last_load, jobs = _registered.get(job.name, (None, ()))
-    _registered[job.name] = (load, (*jobs, job) if load is last_load else (job,))
+    same_load = (each for each in registered_as(job.name) if each._load is job._load)
+    _registered[job.name] = (*same_load, job)
 
 
 def _name_of(func: JobFunction) -> str:

@@ -19,17 +19,19 @@ if TYPE_CHECKING:
 class ScheduledJob:
     """A job and when it is due, all in seconds, of the clock that the caller reads."""
 
-    __slots__ = ("_following", "_order", "due", "interval", "job", "name", "timeout", "variance")
+    __slots__ = ("_following", "_order", "due", "job", "name", "timeout")
 
     def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
         self.job = job
         self.name = job.name
-        self.interval = job.interval.total_seconds()
-        self.variance = job.variance.total_seconds()
         self.timeout = None if job.timeout is None else job.timeout.total_seconds()
         self.due = due
         self._following = due
         self._order = order
+
+    def period(self, chance: float) -> float:
+        """Return the seconds from one due time to the next, with this share of the variance."""
+        return self.job.interval.total_seconds() + self.job.variance.total_seconds() * chance
 
 
 class Schedule:
@@ -42,7 +44,7 @@ class Schedule:
         self._waiting: List[Tuple[float, int, ScheduledJob]] = []
         for order, job in enumerate(jobs):
             scheduled = ScheduledJob(job, order, now)
-            scheduled.due += scheduled.variance * random()
+            scheduled.due += job.variance.total_seconds() * random()
             self._wait(scheduled)
 
     def next_due(self) -> Optional[float]:
@@ -54,7 +56,7 @@ class Schedule:
         due: List[ScheduledJob] = []
         while self._waiting and self._waiting[0][0] <= now:
             scheduled = heapq.heappop(self._waiting)[2]
-            period = scheduled.interval + scheduled.variance * self._random()
+            period = scheduled.period(self._random())
             scheduled._following = scheduled.due + period
             if scheduled._following <= now:
                 scheduled._following = now + period

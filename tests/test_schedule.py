@@ -35,7 +35,8 @@ def test_a_job_is_scheduled_in_seconds():
     job = a_job(interval=90, variance=0.5, timeout=120)
     scheduled = start_one(Schedule([job], NOON, never), NOON)
     assert scheduled.job is job
-    assert (scheduled.interval, scheduled.variance, scheduled.timeout) == (90.0, 0.5, 120.0)
+    assert scheduled.timeout == 120.0
+    assert [scheduled.period(chance) for chance in (0.0, 0.5, 1.0)] == [90.0, 90.25, 90.5]
 
 
 def test_a_job_without_timeout_has_none():

@@ -20,7 +20,7 @@ _BYTES_PER_RECORD = 500
 
 # Ends that may wait while there are starts to write: what a burst of many jobs leaves behind, and
 # no more than is written in the blink of an eye.
-_MANY_ENDS = 2000
+_MANY_ENDS = 1000
 
 
 class Record(NamedTuple):

@@ -92,6 +92,7 @@ class Runner:
         self._schedule = Schedule(jobs, clock(), chance)
         self._numbers = itertools.count(1)
         self._unrecorded = UnrecordedStarts(limits.start_record_timeout if history.is_kept else 0.0)
+        self._behind_since: Optional[float] = None  # when there was no room for all that is due
         self._running: Dict[int, Execution] = {}
         self._timed_out: Dict[int, Execution] = {}
         self._timeouts = Timeouts(self._running)
@@ -147,7 +148,9 @@ class Runner:
             self._shutdown.deadline,
         ]
         if self._shutdown.phase is Phase.RUNNING:
-            moments += [self._schedule.next_due(), self._stop_at]
+            moments.append(self._stop_at)
+            if self._unrecorded.room:
+                moments.append(self._schedule.next_due())
         if self._upkeep:
             moments.append(self._upkeep.next_check())
         soonest = min([moment for moment in moments if moment is not None], default=None)
@@ -172,9 +175,10 @@ class Runner:
         """Start what is due: its record first, if the database answers, then the job."""
         if self._shutdown.phase is not Phase.RUNNING:
             return
-        due = self._schedule.start_due(now)
+        due = self._schedule.start_due(now, self._unrecorded.room)
         if not due:
             return
+        since = now if self._behind_since is None else self._behind_since
         started_at = self._wall_clock()
         for scheduled in due:
             execution = Execution(
@@ -182,9 +186,11 @@ class Runner:
             )
             self._records.append(execution.record())
             if self._unrecorded.are_awaited:
-                self._unrecorded.add(execution, now)
+                self._unrecorded.add(execution, since)
             else:
                 self._hand_out(execution, now)
+        next_due = self._schedule.next_due()
+        self._behind_since = since if next_due is not None and next_due <= now else None
 
     def _hand_out(self, execution: Execution, now: float) -> None:
         self._running[execution.number] = execution

@@ -10,6 +10,7 @@ stall is followed by one start, not by a burst.
 from __future__ import annotations
 
 import heapq
+import math
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
 
 if TYPE_CHECKING:
@@ -51,10 +52,10 @@ class Schedule:
         """Return when the next job is due, or None while all of them are running."""
         return self._waiting[0][0] if self._waiting else None
 
-    def start_due(self, now: float) -> List[ScheduledJob]:
-        """Take out the jobs that are due; each comes back with :meth:`ended`."""
+    def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
+        """Take out the jobs that are due, the first ones; each comes back with :meth:`ended`."""
         due: List[ScheduledJob] = []
-        while self._waiting and self._waiting[0][0] <= now:
+        while self._waiting and self._waiting[0][0] <= now and len(due) < at_most:
             scheduled = heapq.heappop(self._waiting)[2]
             period = scheduled.period(self._random())
             scheduled._following = scheduled.due + period

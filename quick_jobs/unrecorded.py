@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import Dict, Iterable, List, Optional, Tuple
 
 from quick_jobs.execution import Execution
+
+# Enough to keep the recorder busy. More would wait just as long, and take memory meanwhile.
+_MOST_AT_ONCE = 500
 
 
 class UnrecordedStarts:
@@ -19,9 +23,14 @@ class UnrecordedStarts:
         self._timeout = timeout
         self._waiting: Dict[int, Tuple[Execution, float]] = {}
 
-    def add(self, execution: Execution, now: float) -> None:
-        """Let ``execution`` wait."""
-        self._waiting[execution.number] = (execution, now + self._timeout)
+    @property
+    def room(self) -> float:
+        """How many more may begin: no end of them while nobody waits."""
+        return _MOST_AT_ONCE - len(self._waiting) if self.are_awaited else math.inf
+
+    def add(self, execution: Execution, since: float) -> None:
+        """Let ``execution`` wait; it has done so ``since`` that moment."""
+        self._waiting[execution.number] = (execution, since + self._timeout)
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`overdue` is to be called next."""

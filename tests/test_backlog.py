@@ -107,7 +107,7 @@ def test_a_batch_is_filled_with_starts_and_then_with_ends():
 def test_ends_that_have_piled_up_come_beside_as_many_starts():
     backlog = Backlog(ROOMY)
     backlog.put([start(number) for number in range(8)])
-    backlog.put([end(number) for number in range(10, 2013)])
+    backlog.put([end(number) for number in range(10, 1013)])
     for batch in ([0, 1, 10, 11], [2, 3, 12, 13], [4, 5], [6, 7], [14, 15]):
         assert numbers(backlog.take(2)) == batch
         backlog.confirm()

@@ -246,6 +246,50 @@ def test_once_the_database_was_late_nobody_waits_until_it_answers_again(bench):
     drive(runner, third.entered.is_set)
 
 
+def more_jobs_than_can_wait(bench):
+    """Return a runner that all jobs are due in at once, and how many of them wait at first."""
+    bench.history.confirms = False
+    runner = bench.runner(*(a_job(lambda env: None) for _ in range(1200)))
+    runner.step()
+    return runner, len(bench.history.starts)
+
+
+def test_of_many_jobs_some_wait_for_their_records_and_the_others_for_room(bench):
+    runner, at_once = more_jobs_than_can_wait(bench)
+    assert at_once == 500
+    assert runner._seconds_to_wait() > 0  # for there is nothing to do until the history answers
+    bench.history.tell(StartsRecorded(range(1, 101)))
+    runner.step()
+    assert [record.number for record in bench.history.starts] == list(range(1, at_once + 101))
+    bench.history.confirms = True
+    bench.history.tell(StartsRecorded(range(101, at_once + 101)))
+    drive(runner, lambda: len(bench.history.ends) == 1200)
+
+
+def test_no_job_waits_longer_than_the_timeout_for_room_and_for_its_record(bench):
+    runner, at_once = more_jobs_than_can_wait(bench)
+    bench.clock.advance(0.6)
+    bench.history.tell(StartsRecorded(range(1, at_once + 1)))
+    runner.step()
+    assert len(bench.history.starts) == 2 * at_once
+    bench.clock.advance(0.4)
+    drive(runner, lambda: len(bench.history.ends) == 1200)
+
+
+def test_when_all_have_begun_the_next_have_the_whole_timeout_again(bench):
+    runner, at_once = more_jobs_than_can_wait(bench)
+    bench.history.confirms = True
+    bench.history.tell(StartsRecorded(range(1, at_once + 1)))
+    drive(runner, lambda: len(bench.history.ends) == 1200)
+    bench.history.confirms = False
+    bench.clock.advance(3600)
+    runner.step()
+    assert len(bench.history.starts) == 1200 + at_once
+    bench.clock.advance(0.9)
+    runner.step()
+    assert len(bench.history.starts) == 1200 + at_once
+
+
 def test_a_database_that_is_away_has_the_waiting_started_at_once(bench):
     bench.history.confirms = False
     jobs = [bench.blocking_job() for _ in range(2)]

@@ -207,6 +207,16 @@ def test_the_soonest_is_due_first_and_those_of_one_moment_in_the_order_given():
     assert started == [jobs[1], jobs[3], jobs[2], jobs[0]]
 
 
+def test_of_more_than_may_be_started_the_soonest_are_and_the_others_stay_due():
+    jobs = [a_job(interval=60, variance=variance) for variance in (30, 10, 20)]
+    schedule = Schedule(jobs, NOON, repeating(0.5))
+    now = NOON + 15
+    assert [scheduled.job for scheduled in schedule.start_due(now, at_most=2)] == jobs[1:]
+    assert schedule.next_due() == now
+    assert schedule.start_due(now, at_most=0) == []
+    assert start_one(schedule, now).job is jobs[0]
+
+
 def test_without_jobs_nothing_is_due():
     schedule = Schedule([], NOON, never)
     assert schedule.next_due() is None

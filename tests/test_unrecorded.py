@@ -1,3 +1,4 @@
+import math
 import threading
 
 from quick_jobs.environment import RunEnv
@@ -52,6 +53,21 @@ def test_after_one_that_has_waited_for_too_long_nobody_waits():
     starts, executions = waiting(100.0, 100.5)
     assert starts.overdue(101.0) == executions
     assert not starts.are_awaited
+
+
+def test_only_so_many_may_wait_at_once():
+    starts, (first, _) = waiting(100.0, 100.0)
+    room = starts.room
+    starts.add(an_execution(3), 100.0)
+    assert starts.room == room - 1
+    starts.recorded([first.number])
+    assert starts.room == room
+
+
+def test_while_nobody_waits_there_is_room_for_all():
+    starts, _ = waiting(100.0)
+    starts.history_is_away()
+    assert starts.room == math.inf
 
 
 def test_while_the_history_is_away_nobody_waits():

@@ -41,6 +41,11 @@ logger = logging.getLogger(__name__)
 # Messages handled before the clock is looked at again.
 _MESSAGES_AT_ONCE = 1000
 
+# While more executions than this wait for a thread, others end all the time. The loop lets their
+# ends gather for so many seconds: to be woken for each would interrupt the workers each time.
+_MANY_WAITING = 20
+_GATHERING_TIME = 0.002
+
 _NEVER_BEGUN = "the runner stopped before the job began"
 
 
@@ -160,7 +165,10 @@ class Runner:
 
     def _receive(self, timeout: Optional[float]) -> None:
         try:
-            self._handle(self._inbox.get(timeout=timeout))
+            message = self._inbox.get(timeout=timeout)
+            if type(message) is Execution and self._pool.waiting > _MANY_WAITING:
+                time.sleep(_GATHERING_TIME)
+            self._handle(message)
             for _ in range(_MESSAGES_AT_ONCE):
                 self._handle(self._inbox.get_nowait())
         except Empty:

@@ -94,6 +94,11 @@ class WorkerPool(Generic[Task]):
         """How many threads there are."""
         return len(self._threads)
 
+    @property
+    def waiting(self) -> int:
+        """How many tasks wait for a thread."""
+        return len(self._tasks)
+
     def submit(self, task: Task, now: float) -> None:
         """Have ``task`` done by the next thread that is free; ``now`` is monotonic seconds."""
         with self._lock:

@@ -182,6 +182,16 @@ def test_tasks_are_done_in_order(owner):
     assert pool_owner.done == list(range(100))
 
 
+def test_a_task_waits_until_a_thread_takes_it(owner, waiting):
+    pool_owner = owner(waiting)
+    assert pool_owner.pool.waiting == 0
+    pool_owner.submit(range(3))
+    wait_until(lambda: waiting.begun == [0])  # without a check there is no second thread
+    assert pool_owner.pool.waiting == 2
+    waiting.released.set()
+    wait_until(lambda: pool_owner.pool.waiting == 0)
+
+
 def test_ten_thousand_tasks_of_no_length_need_a_handful_of_threads(owner):
     pool_owner = owner(lambda task: None)
     pool_owner.submit(range(10_000))

@@ -32,7 +32,8 @@ class Punctuality(NamedTuple):
 
     ``lateness`` is the 99th percentile of starts against a grid of the job's own, which goes
     through the earliest of its starts. ``drift`` is by how much a period is longer than the
-    interval, on the median of all spans of half the time.
+    interval, by the earliest start in each half of the time, which nothing has delayed much; the
+    median of all jobs.
     """
 
     lateness: float
@@ -69,26 +70,15 @@ def punctuality(marks, interval):
     lateness, drifts = [], []
     for starts in by_job.values():
         starts.sort()
-        drifts += _drifts(starts, interval)
-        offsets = [
-            start - starts[0] - interval * round((start - starts[0]) / interval) for start in starts
-        ]
+        rounds = [round((start - starts[0]) / interval) for start in starts]
+        offsets = [start - starts[0] - interval * number for start, number in zip(starts, rounds)]
         lateness += [offset - min(offsets) for offset in offsets]
+        half = len(starts) // 2
+        if half and rounds[half]:
+            drifts.append((min(offsets[half:]) - min(offsets[:half])) / rounds[half])
     if not drifts:
         return None
     return Punctuality(percentile(lateness, 0.99), median(drifts))
-
-
-def _drifts(starts, interval):
-    """Return by how much a period was longer than the interval, from each start to one far behind.
-
-    Between two starts that follow each other chance would be much larger than any drift.
-    """
-    half = len(starts) // 2
-    for before, after in zip(starts, starts[half:]) if half else ():
-        periods = round((after - before) / interval)
-        if periods:
-            yield (after - before) / periods - interval
 
 
 def percentile(values, share):

@@ -40,6 +40,11 @@ class Rules(NamedTuple):
     outcomes: Sequence[str] = ()
     jobs: Optional[Sequence[int]] = None
 
+    @property
+    def spare_some(self) -> bool:
+        """Whether old executions of runners that are gone may stay."""
+        return bool(self.keep_last or self.outcomes) or self.jobs is not None
+
 
 class NewestOfEachJob:
     """The ``count`` newest executions of each job."""
@@ -175,17 +180,24 @@ class _ByPrimaryKey:
 
 
 class GoneRunners(_ByPrimaryKey):
-    """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions."""
+    """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions.
 
-    def __init__(self, using: str, cutoff: dt.datetime) -> None:
+    ``may_have_old`` says whether they may have some from before it, which takes long to see where
+    many have just been deleted.
+    """
+
+    def __init__(self, using: str, cutoff: dt.datetime, may_have_old: Callable[[], bool]) -> None:
         super().__init__()
         self._using = using
         self._cutoff = cutoff
+        self._may_have_old = may_have_old
 
     def find(self, size: int) -> Rows:
         """Return some among the next of them, after their links to jobs, of which ``size``."""
         page = self._page(self._gone(), [], _RUNNERS)
-        unused = _without_executions("runner_id", [pk for (pk,) in page], self._cutoff, self._using)
+        unused = _without_executions(
+            "runner_id", [pk for (pk,) in page], self._cutoff, self._using, self._may_have_old()
+        )
         links = _links(self._using).filter(jobrunner_id__in=unused)
         size = min(size, _most_values(self._using))
         some_links = list(links.values_list("pk", flat=True)[:size])
@@ -242,13 +254,13 @@ Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
 
 
 def _without_executions(
-    field: str, owners: List[int], cutoff: dt.datetime, using: str
+    field: str, owners: List[int], cutoff: dt.datetime, using: str, may_have_old: bool = True
 ) -> List[int]:
     """Return those of ``owners``, primary keys, that no execution's ``field`` refers to."""
     executions = JobExecution.objects.using(using)
     # PostgreSQL looks at what has been deleted, too, until that is vacuumed away: it is asked
     # first for what there is after the cutoff, where nothing has been deleted.
-    for rows in (executions.filter(started_at__gte=cutoff), executions):
+    for rows in (executions.filter(started_at__gte=cutoff), executions)[: 1 + may_have_old]:
         owners = [pk for pk in owners if not rows.filter(**{field: pk}).exists()]
     return owners
 

@@ -215,11 +215,12 @@ class Pruning:
         if self._dry_run:
             return [*executions]
 
-        def unused() -> List[Search]:
+        def unused(may_have_old: Callable[[], bool]) -> List[Search]:
             jobs = ForgottenJobs(using, cutoff, rules.jobs, self._is_in_code)
-            return [GoneRunners(using, cutoff), jobs]
+            return [GoneRunners(using, cutoff, may_have_old), jobs]
 
-        return [*(unused() if self._in_runner else []), *executions, *unused()]
+        before = unused(lambda: True) if self._in_runner else []
+        return [*before, *executions, *unused(lambda: self.passed_over or rules.spare_some)]
 
     def _delete(self, rows: Rows) -> Counter[Any]:
         """Delete ``rows`` in one transaction; return how many of each model."""

@@ -17,6 +17,7 @@ from django.db import (
     connections,
     transaction,
 )
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from quick_jobs import expired, retention
@@ -449,6 +450,27 @@ def test_a_gone_runner_goes_with_the_last_of_its_executions(gone_runner):
     last.delete()
     prune(older_than=30)
     assert not remaining(JobRunner)
+
+
+def questions_for_executions_of_any_age(**rules):
+    """Return how often a pruning asks whether the only runner, which is gone, has executions."""
+    an_execution(started=41, runner=a_stopped_runner(40))
+    with CaptureQueriesContext(connection) as sent:
+        prune(older_than=30, **rules)
+    questions = [each["sql"] for each in sent if each["sql"].startswith("SELECT")]
+    about_executions = [sql for sql in questions if "quick_jobs_jobexecution" in sql]
+    return sum("runner_id" in sql and "started_at" not in sql for sql in about_executions)
+
+
+def test_runners_are_not_asked_for_old_executions_when_all_of_those_have_gone():
+    """PostgreSQL would go through all that have just been deleted."""
+    assert questions_for_executions_of_any_age() == 0
+
+
+@pytest.mark.parametrize("rules", [{"keep_last": 1}, {"outcomes": ["failed"]}])
+def test_runners_are_asked_for_old_executions_when_some_may_be_left(rules):
+    assert questions_for_executions_of_any_age(**rules) == 1
+    assert remaining(JobRunner)
 
 
 def test_a_silence_too_short_to_be_lost_is_not_old(settings):

@@ -22,7 +22,9 @@ def impatience(using: str, statement_timeout: Optional[float] = None) -> Iterato
 
     For others' row locks PostgreSQL waits 0.1 s at most, MariaDB not at all,
     MySQL 1 s. SQLite waits as long as it always does: there, nobody else could
-    write anyway. PostgreSQL prefers indexes here, whatever its statistics say.
+    write anyway. PostgreSQL prefers indexes here, whatever its statistics say,
+    and does not wait for its disk: what a crash of the server brings back is
+    deleted another time.
     PostgreSQL and MariaDB give up on statements that take longer than
     ``statement_timeout`` seconds. Inside another transaction all stays as it is.
     """
@@ -33,7 +35,11 @@ def impatience(using: str, statement_timeout: Optional[float] = None) -> Iterato
         with transaction.atomic(using=using):
             # A deadlock would be looked for after a second only. The statistics still tell of
             # what has just been deleted, and by them it may seem best to read the whole table.
-            settings = {"lock_timeout": "100ms", "enable_seqscan": "off"}
+            settings = {
+                "lock_timeout": "100ms",
+                "enable_seqscan": "off",
+                "synchronous_commit": "off",
+            }
             if statement_timeout is not None:
                 settings["statement_timeout"] = f"{statement_timeout * 1000:.0f}ms"
             _set_locally(connection, settings)

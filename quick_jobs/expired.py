@@ -260,7 +260,8 @@ def _without_executions(
     executions = JobExecution.objects.using(using)
     # PostgreSQL looks at what has been deleted, too, until that is vacuumed away: it is asked
     # first for what there is after the cutoff, where nothing has been deleted.
-    for rows in (executions.filter(started_at__gte=cutoff), executions)[: 1 + may_have_old]:
+    recent = executions.filter(started_at__gte=cutoff)
+    for rows in [recent, executions] if may_have_old else [recent]:
         owners = [pk for pk in owners if not rows.filter(**{field: pk}).exists()]
     return owners
 

@@ -111,10 +111,8 @@ def register_job(
         job = RegisteredJob(
             func,
             interval=to_timedelta(interval, f"The interval of {name}"),
-            variance=(
-                _NO_VARIANCE
-                if variance is None
-                else to_timedelta(variance, f"The variance of {name}")
+            variance=to_timedelta(
+                _NO_VARIANCE if variance is None else variance, f"The variance of {name}"
             ),
             timeout=None if timeout is None else to_timedelta(timeout, f"The timeout of {name}"),
         )

@@ -29,8 +29,12 @@ class Mailbox(Generic[Message]):
 
     def put(self, message: Message) -> None:
         """Add a message; this never waits."""
-        self._messages.append(message)
+        self.put_quietly(message)
         self.wake()
+
+    def put_quietly(self, message: Message) -> None:
+        """Add a message without waking the reader; it is read with the next, or after a wait."""
+        self._messages.append(message)
 
     def wake(self) -> None:
         """Have the reader look up if it waits; without a message it waits on."""
@@ -51,7 +55,7 @@ class Mailbox(Generic[Message]):
                 # There may be news still of a message that was read without waiting.
                 left = -1.0 if deadline is None else max(0.0, deadline - time.monotonic())
                 if not self._no_news.acquire(timeout=left):
-                    raise Empty from None
+                    return self.get_nowait()
 
     def get_nowait(self) -> Message:
         """Return the oldest message, or raise :exc:`queue.Empty`."""

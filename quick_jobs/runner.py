@@ -41,10 +41,9 @@ logger = logging.getLogger(__name__)
 # Messages handled before the clock is looked at again.
 _MESSAGES_AT_ONCE = 1000
 
-# While more executions than this wait for a thread, others end all the time. The loop lets their
-# ends gather for so many seconds: to be woken for each would interrupt the workers each time.
+# While more executions than this wait for a thread, ends do not wake the loop, which would
+# interrupt the workers each time. It finds them when it looks after those that wait.
 _MANY_WAITING = 20
-_GATHERING_TIME = 0.002
 
 _NEVER_BEGUN = "the runner stopped before the job began"
 
@@ -165,10 +164,7 @@ class Runner:
 
     def _receive(self, timeout: Optional[float]) -> None:
         try:
-            message = self._inbox.get(timeout=timeout)
-            if type(message) is Execution and self._pool.waiting > _MANY_WAITING:
-                time.sleep(_GATHERING_TIME)
-            self._handle(message)
+            self._handle(self._inbox.get(timeout=timeout))
             for _ in range(_MESSAGES_AT_ONCE):
                 self._handle(self._inbox.get_nowait())
         except Empty:
@@ -211,7 +207,10 @@ class Runner:
             execution.end(JobExecution.INTERRUPTED, 0.0, _NEVER_BEGUN)
         else:
             execute(execution, self._context.copy(), self._limits.max_traceback)
-        self._inbox.put(execution)
+        if self._pool.waiting > _MANY_WAITING:
+            self._inbox.put_quietly(execution)
+        else:
+            self._inbox.put(execution)
 
     def _report_dead_worker(self, error: BaseException) -> None:
         self._inbox.put(ThreadDied("a worker", error))

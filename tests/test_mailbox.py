@@ -122,6 +122,20 @@ def test_messages_of_many_threads_all_arrive(mailbox):
         assert of_one == sorted(of_one)
 
 
+def test_quiet_messages_come_in_order_with_the_others(mailbox):
+    mailbox.put_quietly(0)
+    mailbox.put(1)
+    mailbox.put_quietly(2)
+    assert [mailbox.get(0) for _ in range(3)] == [0, 1, 2]
+
+
+def test_a_quiet_message_is_read_at_the_latest_when_the_wait_is_over(mailbox):
+    thread, read = reading(mailbox, 1)
+    mailbox.put_quietly("quiet")
+    thread.join()
+    assert read == ["quiet"]
+
+
 def test_a_reader_that_is_woken_without_a_message_waits_on(mailbox):
     mailbox.wake()
     before = time.monotonic()

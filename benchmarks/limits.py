@@ -9,6 +9,7 @@ import argparse
 import datetime as dt
 import heapq
 import itertools
+import logging
 import os
 import tempfile
 import threading
@@ -134,6 +135,9 @@ def loop_limits():
     def write_mark():
         os.write(file, b"-" * 16)
 
+    def log_line():
+        logger.info("%s succeeded in %.3f s", "shop.jobs.probe", 0.0)
+
     heap = [(time.monotonic(), number) for number in range(1000)]
     yield "loop over a heap of 1000: turns/s", per_second(turn_heap)
     tasks, answers = SimpleQueue(), SimpleQueue()
@@ -150,6 +154,18 @@ def loop_limits():
     file, path = tempfile.mkstemp()
     yield "a mark, which each job of the benchmarks writes: times/s", per_second(write_mark)
     os.close(file)
+    handler = logging.FileHandler(path)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger = logging.Logger("quick_jobs.execution", logging.INFO)
+    logger.addHandler(handler)
+    yield "a line logged to a file: lines/s", per_second(log_line)
+    is_over = threading.Event()
+    thread = _start(_compute, is_over)
+    # Each line lets go of the interpreter, and has to get it back. The other's CPU counts too.
+    yield "the same while another thread computes: lines/s", per_second(log_line)
+    is_over.set()
+    thread.join()
+    handler.close()
     os.unlink(path)
 
 
@@ -164,6 +180,11 @@ def _answer(tasks, answers):
         answers.put(task)
         if task is None:
             return
+
+
+def _compute(is_over):
+    while not is_over.is_set():
+        sum(range(1000))
 
 
 def _start(function, *args):

@@ -22,6 +22,7 @@ from benchmarks.tables import Table
 
 SECONDS = 2.0
 ROWS = 100
+STARTS = 250  # as many as the recorder writes at once
 
 
 def per_second(act, times=1):
@@ -78,6 +79,14 @@ def database_limits():
         start = Record(number + 1, job.name, at, None, None, None, JobExecution.RUNNING, "", "")
         upsert(connection, runner.pk, {job.name: job.pk}, [end, start])
 
+    def start_many():
+        at = time.time()
+        starts = [
+            Record(next(numbers), job.name, at, None, None, None, JobExecution.RUNNING, "", "")
+            for _ in range(STARTS)
+        ]
+        upsert(connection, runner.pk, {job.name: job.pk}, starts)
+
     def insert_many():
         with connection.cursor() as cursor:
             cursor.execute(many, values * ROWS)
@@ -107,6 +116,7 @@ def database_limits():
         "the end of an execution and the start of the next, a commit each: executions/s",
         per_second(end_one_and_start_the_next),
     )
+    yield f"{STARTS} starts in a commit: executions/s", per_second(start_many, STARTS)
     yield f"INSERT of {ROWS} rows: rows/s", per_second(insert_many, ROWS)
     yield f"bulk_create of {ROWS}: rows/s", per_second(bulk_create, ROWS)
     yield "create and then save, two commits: executions/s", per_second(create_and_save)

@@ -73,18 +73,17 @@ def database_limits():
         with connection.cursor() as cursor:
             cursor.execute(one, values)
 
+    def start(number, at):
+        return Record(number, job.name, at, None, None, None, JobExecution.RUNNING, "", "")
+
     def end_one_and_start_the_next():
         number, at = next(numbers), time.time()
         end = Record(number, job.name, at, at, 0.0, 0.0, JobExecution.SUCCEEDED, "", "")
-        start = Record(number + 1, job.name, at, None, None, None, JobExecution.RUNNING, "", "")
-        upsert(connection, runner.pk, {job.name: job.pk}, [end, start])
+        upsert(connection, runner.pk, {job.name: job.pk}, [end, start(number + 1, at)])
 
     def start_many():
         at = time.time()
-        starts = [
-            Record(next(numbers), job.name, at, None, None, None, JobExecution.RUNNING, "", "")
-            for _ in range(STARTS)
-        ]
+        starts = [start(next(numbers), at) for _ in range(STARTS)]
         upsert(connection, runner.pk, {job.name: job.pk}, starts)
 
     def insert_many():

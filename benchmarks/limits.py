@@ -56,8 +56,8 @@ def database_limits():
     from django.db import connection
     from django.utils import timezone
 
-    from quick_jobs.backlog import Record
     from quick_jobs.models import Job, JobExecution, JobRunner
+    from quick_jobs.record import Record
     from quick_jobs.upsert import upsert
 
     now = timezone.now()

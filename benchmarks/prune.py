@@ -259,8 +259,8 @@ def write(kind, answer):
 
     if kind == "sqlite":
         settings.DATABASES["default"]["OPTIONS"]["timeout"] = 600
-    from quick_jobs.backlog import Record
     from quick_jobs.models import JobExecution
+    from quick_jobs.record import Record
     from quick_jobs.registration import RegisteredJob
     from quick_jobs.storage import RunnerIdentity, Storage
 

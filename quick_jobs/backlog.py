@@ -8,60 +8,15 @@ database.
 
 from __future__ import annotations
 
-import datetime as dt
-import json
-import sys
 import threading
 from itertools import islice
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Set
+from typing import Dict, Iterable, List, Set
 
-# What a record without texts takes in CPython, with its numbers and its place in a dict.
-_BYTES_PER_RECORD = 500
+from quick_jobs.record import Record
 
 # Ends that may wait while there are starts to write: what a burst of many jobs leaves behind, and
 # no more than is written in the blink of an eye.
 _MANY_ENDS = 1000
-
-
-class Record(NamedTuple):
-    """What is known of an execution at its start, or at its end.
-
-    ``started_at`` and ``finished_at`` are POSIX times, ``duration`` and
-    ``lateness`` are in seconds.
-    """
-
-    number: int
-    job: str
-    started_at: float
-    finished_at: Optional[float]
-    duration: Optional[float]
-    lateness: Optional[float]
-    outcome: str
-    error: str
-    traceback: str
-
-    @property
-    def is_end(self) -> bool:
-        return self.finished_at is not None
-
-    @property
-    def size(self) -> int:
-        """About how many bytes of memory it takes."""
-        if not (self.error or self.traceback):
-            return _BYTES_PER_RECORD
-        return _BYTES_PER_RECORD + sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
-
-    def in_ascii(self) -> Record:
-        """Return it with every other character in its texts written as an escape."""
-        return self._replace(error=_ascii(self.error)[:255], traceback=_ascii(self.traceback))
-
-    def as_json(self) -> str:
-        """Return it as one line of JSON, with times in ISO 8601 and durations in seconds."""
-        return json.dumps(
-            self._replace(
-                started_at=_iso(self.started_at), finished_at=_iso(self.finished_at)
-            )._asdict()
-        )
 
 
 class Backlog:
@@ -181,13 +136,3 @@ class Backlog:
 
     def _is_empty(self) -> bool:
         return not (self._in_doubt or self._starts or self._ends or self._owed)
-
-
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode("ascii")
-
-
-def _iso(timestamp: Optional[float]) -> Any:
-    if timestamp is None:
-        return None
-    return dt.datetime.fromtimestamp(timestamp, dt.timezone.utc).isoformat()

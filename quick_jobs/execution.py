@@ -12,12 +12,12 @@ from typing import Callable, Optional
 
 from django.utils import timezone, translation
 
-from quick_jobs.backlog import Record
 from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
 from quick_jobs.discarding import discard
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.models import JobExecution
+from quick_jobs.record import Record
 from quick_jobs.schedule import ScheduledJob
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback

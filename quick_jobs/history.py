@@ -16,7 +16,7 @@ from typing import Any, Callable, Iterable, List, NamedTuple, Optional
 
 from django.db import Error, connections
 
-from quick_jobs.backlog import Backlog, Record
+from quick_jobs.backlog import Backlog
 from quick_jobs.mailbox import Mailbox
 from quick_jobs.messages import (
     HistoryAway,
@@ -25,6 +25,7 @@ from quick_jobs.messages import (
     StartsRecorded,
     ThreadDied,
 )
+from quick_jobs.record import Record
 from quick_jobs.retention import Pruning
 from quick_jobs.storage import NotMigrated, Storage, is_about_data
 

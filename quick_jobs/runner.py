@@ -12,7 +12,6 @@ import time
 from queue import Empty
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
-from quick_jobs.backlog import Record
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv
 from quick_jobs.execution import Execution, execute
@@ -27,6 +26,7 @@ from quick_jobs.messages import (
     ThreadDied,
 )
 from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.schedule import Schedule
 from quick_jobs.shutdown import LAST_WRITES, Phase, Shutdown

@@ -3,8 +3,8 @@
 import uuid
 from datetime import timedelta
 
-from quick_jobs.backlog import Record
 from quick_jobs.models import JobExecution
+from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.storage import RunnerIdentity
 

@@ -8,8 +8,8 @@ import pytest
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-from quick_jobs.backlog import Record
 from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.record import Record
 from quick_jobs.storage import NotMigrated, Storage, is_about_data
 from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
 

@@ -12,8 +12,7 @@ from typing import Callable, Optional
 
 from django.utils import timezone, translation
 
-from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
-from quick_jobs.discarding import discard
+from quick_jobs.connections import leave_connections_clean, prepare_connections
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.models import JobExecution
@@ -123,10 +122,10 @@ def execute(execution: Execution, context: contextvars.Context, max_traceback: i
     broken connection, an activated language or time zone. The same holds for
     the receivers of its signals.
     """
-    _prepare_connections()
+    prepare_connections()
     execution.thread_id = threading.get_ident()
     try:
-        context.run(perform, execution, max_traceback, _leave_connections_clean)
+        context.run(perform, execution, max_traceback, leave_connections_clean)
     finally:
         execution.thread_id = None
     translation.deactivate()
@@ -185,34 +184,3 @@ def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
         if os.getpid() != pid:
             os._exit(0)  # the job forked, and this is the child: it must not go on as a runner
     return None
-
-
-#: The connections that the last execution in a thread has left there.
-_left = threading.local()
-
-
-def _prepare_connections() -> None:
-    for connection in getattr(_left, "connections", ()):
-        try:
-            connection.close_if_unusable_or_obsolete()
-            check_before_next_use(connection)
-        except Exception:
-            discard(connection)
-
-
-def _leave_connections_clean(name: str) -> None:
-    _left.connections = initialized_connections()
-    for connection in _left.connections:
-        if connection.in_atomic_block:
-            logger.warning("%s left a transaction open; it is rolled back", name)
-            discard(connection)
-            continue
-        try:
-            if was_used(connection):
-                # Django knows nothing of a transaction that was begun by hand, which this ends,
-                # nor of a driver's connection that was closed, with which it fails.
-                connection.rollback()
-            connection.close_if_unusable_or_obsolete()
-        except Exception:
-            discard(connection)
-        connection.queries_log.clear()

@@ -26,7 +26,7 @@ from django.db.migrations.recorder import MigrationRecorder
 
 from quick_jobs import migrations
 from quick_jobs.clocks import as_stored, database_now, from_timestamp
-from quick_jobs.discarding import discard
+from quick_jobs.connections import discard
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
 from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob

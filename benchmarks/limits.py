@@ -56,9 +56,9 @@ def database_limits():
     from django.db import connection
     from django.utils import timezone
 
+    from quick_jobs.history.record import Record
+    from quick_jobs.history.upsert import upsert
     from quick_jobs.models import Job, JobExecution, JobRunner
-    from quick_jobs.record import Record
-    from quick_jobs.upsert import upsert
 
     now = timezone.now()
     job = Job.objects.create(name="shop.jobs.probe")

@@ -95,7 +95,7 @@ def prune_with_command(*options):
 def runner(cutoff):
     from django.conf import settings
 
-    from quick_jobs.retention import Pruning
+    from quick_jobs.history.pruning import Pruning
 
     settings.QUICK_JOBS_HISTORY_RETENTION = dt.timedelta(days=KEPT_DAYS)
     with recorded_steps() as steps:
@@ -117,7 +117,7 @@ WAYS = {
 @contextlib.contextmanager
 def recorded_steps():
     """Take down each batch: the moment, the rows so far, and the seconds without the commit."""
-    from quick_jobs.retention import BatchSize
+    from quick_jobs.history.pruning import BatchSize
 
     steps = []
     learn = BatchSize.learn
@@ -259,10 +259,10 @@ def write(kind, answer):
 
     if kind == "sqlite":
         settings.DATABASES["default"]["OPTIONS"]["timeout"] = 600
+    from quick_jobs.history.record import Record
+    from quick_jobs.history.storage import RunnerIdentity, Storage
     from quick_jobs.models import JobExecution
-    from quick_jobs.record import Record
     from quick_jobs.registration import RegisteredJob
-    from quick_jobs.storage import RunnerIdentity, Storage
 
     def work(env):
         pass

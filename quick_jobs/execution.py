@@ -15,8 +15,8 @@ from django.utils import timezone, translation
 from quick_jobs.connections import leave_connections_clean, prepare_connections
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
+from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
-from quick_jobs.record import Record
 from quick_jobs.schedule import ScheduledJob
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback

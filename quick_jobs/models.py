@@ -1,7 +1,6 @@
 """The history: jobs, the runners that ran them, and every execution.
 
-Rows are written by :mod:`quick_jobs.history` and removed by
-:mod:`quick_jobs.retention`; everything else only reads.
+Rows are written and removed by :mod:`quick_jobs.history`; everything else only reads.
 """
 
 from __future__ import annotations

@@ -15,9 +15,7 @@ from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Un
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv
 from quick_jobs.execution import Execution, execute
-from quick_jobs.history import Farewell, NoHistory, Recorder
-from quick_jobs.mailbox import Mailbox
-from quick_jobs.messages import (
+from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
@@ -25,8 +23,10 @@ from quick_jobs.messages import (
     StopRequested,
     ThreadDied,
 )
+from quick_jobs.history.record import Record
+from quick_jobs.history.recorder import Farewell, NoHistory, Recorder
+from quick_jobs.mailbox import Mailbox
 from quick_jobs.models import JobExecution, JobRunner
-from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.schedule import Schedule
 from quick_jobs.shutdown import LAST_WRITES, Phase, Shutdown

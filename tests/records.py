@@ -3,10 +3,10 @@
 import uuid
 from datetime import timedelta
 
+from quick_jobs.history.record import Record
+from quick_jobs.history.storage import RunnerIdentity
 from quick_jobs.models import JobExecution
-from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.storage import RunnerIdentity
 
 NAME = "shop.jobs.work"
 

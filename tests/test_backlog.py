@@ -8,8 +8,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from quick_jobs.backlog import Backlog
-from quick_jobs.record import Record
+from quick_jobs.history.backlog import Backlog
+from quick_jobs.history.record import Record
 
 ROOMY = 10**9
 LIMIT = 100

@@ -19,8 +19,8 @@ from django.utils import timezone, translation
 
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.execution import Execution, execute
+from quick_jobs.history.record import Record
 from quick_jobs.models import Job, JobExecution
-from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.schedule import ScheduledJob
 

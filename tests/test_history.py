@@ -13,16 +13,17 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from quick_jobs.history import Farewell, NoHistory, Recorder
-from quick_jobs.messages import (
+from quick_jobs.history import NoHistory, Recorder
+from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
     StartsRecorded,
     ThreadDied,
 )
+from quick_jobs.history.recorder import Farewell
+from quick_jobs.history.storage import NotMigrated
 from quick_jobs.models import JobExecution, JobRunner
-from quick_jobs.storage import NotMigrated
 from tests.records import MOMENT, a_start, an_end
 
 FAREWELL = Farewell(JobRunner.SIGNAL, "SIGTERM", MOMENT)
@@ -693,7 +694,7 @@ class Recording(RuleBasedStateMachine):
         self.happened = {}  # by number, what was put, in order
         self.taken_back = set()
         self.messages = logging.handlers.BufferingHandler(10**9)
-        self.logger = logging.getLogger("quick_jobs.history")
+        self.logger = logging.getLogger("quick_jobs.history.recorder")
         self.logger.addHandler(self.messages)
 
     @initialize(capacity=st.sampled_from([5000, 10**9]))

@@ -3,16 +3,18 @@
 import ast
 import re
 
+import pytest
+
 from tests.site import ROOT
 
 PACKAGE = ROOT / "quick_jobs"
 
 
 def layers():
-    """Return the modules in each row of the table."""
+    """Return the modules and folders in each row of the table."""
     text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     table = text.split("## The picture of modules")[1].partition("\n| --- | --- |\n")[2]
-    return [re.findall(r"`(\w+)`", row.split("|")[1]) for row in table.splitlines()]
+    return [re.findall(r"`(\w+)/?`", row.split("|")[1]) for row in table.splitlines()]
 
 
 def modules():
@@ -63,11 +65,19 @@ def test_the_package_itself_imports_no_models():
     assert imported_modules(PACKAGE / "__init__.py") <= above
 
 
-def test_the_parts_of_the_admin_do_not_import_each_other_in_a_circle():
-    admin = {path.stem: path for path in (PACKAGE / "admin").glob("*.py")}
+FOLDERS = sorted(name for name, paths in modules().items() if len(paths) > 1)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_the_modules_of_a_folder_do_not_import_each_other_in_a_circle(folder):
+    def name_in(dotted):
+        return dotted.split(".")[2]
+
+    start = f"quick_jobs.{folder}."
     left = {
-        name: {each.split(".")[2] for each in imports(path) if each.startswith("quick_jobs.admin.")}
-        for name, path in admin.items()
+        path.stem: {name_in(each) for each in imports(path) if each.startswith(start)}
+        for path in (PACKAGE / folder).glob("*.py")
+        if path.stem != "__init__"
     }
     while left:
         free = [name for name, needed in left.items() if not needed & left.keys()]

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError, connection
 from django.utils import timezone
 
+from quick_jobs.history.pruning import Pruning
 from quick_jobs.management.commands import prune_job_history
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import register_job
-from quick_jobs.retention import Pruning
 from tests.old_history import (
     DAY,
     a_job,

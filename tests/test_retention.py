@@ -20,12 +20,13 @@ from django.db import (
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from quick_jobs import expired, retention
-from quick_jobs.expired import OldExecutions, Rules
+from quick_jobs.history import prunable
+from quick_jobs.history import pruning as pruning_module
+from quick_jobs.history.prunable import OldExecutions, Rules
+from quick_jobs.history.pruning import BatchSize, Pruning
 from quick_jobs.impatience import impatience, is_conflict
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import register_job
-from quick_jobs.retention import BatchSize, Pruning
 from tests.old_history import (
     DAY,
     a_job,
@@ -44,7 +45,7 @@ on_real_transactions = pytest.mark.django_db(transaction=True)
 not_on_sqlite = pytest.mark.skipif("connection.vendor == 'sqlite'", reason="it has no row locks")
 
 
-def prune(older_than=30, using="default", batch_size=retention.BATCH_SIZE, **rules):
+def prune(older_than=30, using="default", batch_size=pruning_module.BATCH_SIZE, **rules):
     """Delete what is older than so many days; return the pruning."""
     pruning = Pruning(using, Rules(older_than * DAY, **rules), batch_size=batch_size)
     run(pruning)
@@ -179,7 +180,7 @@ def test_exactly_so_many_stay_when_all_started_in_one_moment():
 
 
 def test_exactly_so_many_stay_when_they_are_more_than_a_statement_takes(monkeypatch):
-    monkeypatch.setattr(expired, "_most_values", lambda using: 10)
+    monkeypatch.setattr(prunable, "_most_values", lambda using: 10)
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
     prune(keep_last=60, batch_size=100)
     left = JobExecution.objects.order_by("started_at").values_list("started_at", flat=True)
@@ -188,7 +189,7 @@ def test_exactly_so_many_stay_when_they_are_more_than_a_statement_takes(monkeypa
 
 
 def test_batches_are_not_small_only_because_the_last_of_each_job_stay(monkeypatch):
-    monkeypatch.setattr(expired, "_most_values", lambda using: 10)
+    monkeypatch.setattr(prunable, "_most_values", lambda using: 10)
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
     pruning = Pruning("default", Rules(30 * DAY, keep_last=1))
     pruning.step()
@@ -318,7 +319,7 @@ def test_the_next_batch_is_found_with_an_index(only, index):
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(2000)])
     search = OldExecutions(
-        "default", Rules(DAY), ago(1), only, expired.NewestOfEachJob("default", 0)
+        "default", Rules(DAY), ago(1), only, prunable.NewestOfEachJob("default", 0)
     )
     by_start = search._by_start(search._old(since=ago(35)))
     assert index in by_start[100:101].explain()
@@ -481,7 +482,7 @@ def test_a_silence_too_short_to_be_lost_is_not_old(settings):
 
 
 def test_links_to_jobs_go_with_the_runner_in_batches(monkeypatch):
-    monkeypatch.setattr(retention, "_FEW", 10)
+    monkeypatch.setattr(pruning_module, "_FEW", 10)
     jobs = [a_job(f"shop.jobs.job_{number}") for number in range(25)]
     for _ in range(3):
         a_stopped_runner().jobs.set(jobs)
@@ -627,10 +628,10 @@ def test_what_others_have_locked_is_tried_again(impatient):
     pruning = Pruning("default", Rules(30 * DAY))
     with locked(JobExecution.objects.all()):
         assert not pruning.step()
-        assert pruning.pause == retention._PATIENCE
+        assert pruning.pause == pruning_module._PATIENCE
     run(pruning)
     assert not remaining()
-    assert pruning.pause != retention._PATIENCE
+    assert pruning.pause != pruning_module._PATIENCE
     assert not pruning.passed_over
 
 
@@ -660,7 +661,7 @@ def test_nobody_waits_long_for_what_others_have_locked():
 @on_real_transactions
 def test_a_runner_that_gets_an_execution_in_the_last_moment_stays(monkeypatch):
     runner, job = a_lost_runner(), a_job()
-    find = expired.GoneRunners.find
+    find = prunable.GoneRunners.find
 
     def find_and_revive(search, size):
         rows = find(search, size)
@@ -668,7 +669,7 @@ def test_a_runner_that_gets_an_execution_in_the_last_moment_stays(monkeypatch):
             in_thread(lambda: an_execution(started=1, job=job, runner=runner))
         return rows
 
-    monkeypatch.setattr(expired.GoneRunners, "find", find_and_revive)
+    monkeypatch.setattr(prunable.GoneRunners, "find", find_and_revive)
     prune()
     assert remaining(JobRunner) == {runner}
 
@@ -902,7 +903,7 @@ def test_a_runner_removes_what_little_it_has_emptied_at_once(settings):
 
 def test_a_runner_leaves_what_it_has_emptied_of_much_to_its_next_pruning(settings, monkeypatch):
     settings.QUICK_JOBS_HISTORY_RETENTION = 30 * DAY
-    monkeypatch.setattr(retention, "_NOT_MANY", 50)
+    monkeypatch.setattr(pruning_module, "_NOT_MANY", 50)
     executions_at([ago(40)] * 51, runner=a_stopped_runner())
     run(Pruning.by_retention("default"))
     assert not remaining()

@@ -13,19 +13,19 @@ from django.db import IntegrityError, OperationalError
 
 from quick_jobs import runner as runner_module
 from quick_jobs.history import NoHistory, Recorder
-from quick_jobs.messages import (
+from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
     StartsRecorded,
     ThreadDied,
 )
+from quick_jobs.history.storage import Storage
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Limits, Runner
 from quick_jobs.shutdown import Phase
 from quick_jobs.signals import execution_finished, execution_started
-from quick_jobs.storage import Storage
 from tests.records import an_identity
 from tests.site import wait_until
 

@@ -8,9 +8,9 @@ import pytest
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
+from quick_jobs.history.record import Record
+from quick_jobs.history.storage import NotMigrated, Storage, is_about_data
 from quick_jobs.models import Job, JobExecution, JobRunner
-from quick_jobs.record import Record
-from quick_jobs.storage import NotMigrated, Storage, is_about_data
 from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
 
 pytestmark = pytest.mark.django_db(transaction=True)

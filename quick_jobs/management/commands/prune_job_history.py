@@ -18,10 +18,10 @@ from quick_jobs.clocks import SUPPORTED_VENDORS
 from quick_jobs.conf import conf
 from quick_jobs.discovery import JobsError, all_jobs
 from quick_jobs.durations import Duration, parse_duration, to_timedelta
-from quick_jobs.expired import Rules
+from quick_jobs.history.prunable import Rules
+from quick_jobs.history.pruning import BATCH_SIZE, Pruning
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import registered_as
-from quick_jobs.retention import BATCH_SIZE, Pruning
 from quick_jobs.stop_signals import stop_on_signals
 from quick_jobs.tracebacks import error_line
 

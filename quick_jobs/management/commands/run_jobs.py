@@ -29,12 +29,12 @@ from quick_jobs.discovery import (
 )
 from quick_jobs.durations import in_words
 from quick_jobs.history import NoHistory, Recorder
+from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.models import JobExecution
 from quick_jobs.process_exit import leave
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Limits, Runner
 from quick_jobs.stop_signals import stop_on_signals
-from quick_jobs.storage import RunnerIdentity, Storage
 
 logger = logging.getLogger("quick_jobs")
 

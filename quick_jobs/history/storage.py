@@ -27,10 +27,10 @@ from django.db.migrations.recorder import MigrationRecorder
 from quick_jobs import migrations
 from quick_jobs.clocks import as_stored, database_now, from_timestamp
 from quick_jobs.connections import discard
+from quick_jobs.history.record import Record
+from quick_jobs.history.upsert import upsert
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
-from quick_jobs.record import Record
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.upsert import upsert
 
 Item = TypeVar("Item")
 

@@ -13,8 +13,8 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.clocks import from_timestamp
+from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
-from quick_jobs.record import Record
 
 _TABLE = JobExecution._meta.db_table
 _KEY = ("runner_id", "number")

@@ -16,18 +16,18 @@ from typing import Any, Callable, Iterable, List, NamedTuple, Optional
 
 from django.db import Error, connections
 
-from quick_jobs.backlog import Backlog
-from quick_jobs.mailbox import Mailbox
-from quick_jobs.messages import (
+from quick_jobs.history.backlog import Backlog
+from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
     StartsRecorded,
     ThreadDied,
 )
-from quick_jobs.record import Record
-from quick_jobs.retention import Pruning
-from quick_jobs.storage import NotMigrated, Storage, is_about_data
+from quick_jobs.history.pruning import Pruning
+from quick_jobs.history.record import Record
+from quick_jobs.history.storage import NotMigrated, Storage, is_about_data
+from quick_jobs.mailbox import Mailbox
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,7 @@ class Recorder:
     """Writes what it is given with :meth:`put`. No method waits for the database.
 
     ``tell``, which :meth:`start` is given, is called in the recorder's thread
-    with messages of :mod:`quick_jobs.messages`.
+    with messages of :mod:`quick_jobs.history.messages`.
     """
 
     is_kept = True

@@ -13,7 +13,7 @@ from django.db.models import Count
 
 from quick_jobs.clocks import as_stored, database_now
 from quick_jobs.conf import conf
-from quick_jobs.expired import (
+from quick_jobs.history.prunable import (
     ForgottenJobs,
     GoneRunners,
     NewestOfEachJob,

@@ -12,7 +12,7 @@ import threading
 from itertools import islice
 from typing import Dict, Iterable, List, Set
 
-from quick_jobs.record import Record
+from quick_jobs.history.record import Record
 
 # Ends that may wait while there are starts to write: what a burst of many jobs leaves behind, and
 # no more than is written in the blink of an eye.

@@ -25,11 +25,11 @@ from quick_jobs.conf import conf
 from quick_jobs.discovery import check_runnable
 from quick_jobs.durations import Duration, to_timedelta
 from quick_jobs.environment import RunEnv
-from quick_jobs.execution import Execution, perform
 from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.schedule import ScheduledJob
+from quick_jobs.runner.execution import Execution, perform
+from quick_jobs.runner.schedule import ScheduledJob
 
 if TYPE_CHECKING:
     from quick_jobs.registration import JobFunction

@@ -18,11 +18,11 @@ from django.db import connection, connections, transaction
 from django.utils import timezone, translation
 
 from quick_jobs.environment import RunEnv, RunInterrupted
-from quick_jobs.execution import Execution, execute
 from quick_jobs.history.record import Record
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.schedule import ScheduledJob
+from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.schedule import ScheduledJob
 
 LIMIT = 64 * 1024
 DUE = 43_200.0

@@ -516,9 +516,11 @@ def test_live_runners_and_prunings_do_each_other_no_harm(site):
     site.write(
         "shop/jobs.py",
         """
-        from quick_jobs import register_job, upkeep
+        from quick_jobs import register_job
+        from quick_jobs.runner import maintenance
 
-        upkeep._FIRST_PRUNE = upkeep._PRUNE_INTERVAL = 0.2  # so that every runner prunes, often
+        # So that every runner prunes, often.
+        maintenance._FIRST_PRUNE = maintenance._PRUNE_INTERVAL = 0.2
 
 
         @register_job(interval=0.01)

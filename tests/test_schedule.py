@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quick_jobs.schedule import Schedule
+from quick_jobs.runner.schedule import Schedule
 from tests.records import a_job
 
 NOON = 43_200.0  # a monotonic clock has no epoch; it is just not 0

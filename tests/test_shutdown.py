@@ -1,6 +1,6 @@
 """The way out, with made-up times."""
 
-from quick_jobs.shutdown import LAST_WRITES, Phase, Shutdown
+from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
 
 
 def test_a_runner_that_was_not_told_to_stop_is_never_late():

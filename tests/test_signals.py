@@ -12,12 +12,13 @@ from datetime import timedelta
 import pytest
 from django.db import connection, connections, transaction
 
-from quick_jobs import RunInterrupted, execution
+from quick_jobs import RunInterrupted
 from quick_jobs.environment import RunEnv
-from quick_jobs.execution import Execution, execute
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.schedule import ScheduledJob
+from quick_jobs.runner import execution
+from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.signals import execution_finished, execution_started
 
 BOTH = (execution_started, execution_finished)

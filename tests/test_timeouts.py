@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from quick_jobs.environment import RunEnv
-from quick_jobs.execution import Execution
 from quick_jobs.models import JobExecution
-from quick_jobs.schedule import ScheduledJob
-from quick_jobs.timeouts import Timeouts
+from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.timeouts import Timeouts
 from tests.records import a_job
 
 NOON = 43_200.0

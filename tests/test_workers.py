@@ -10,10 +10,10 @@ from django.db import connection, connections
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quick_jobs import workers
 from quick_jobs.mailbox import Mailbox
 from quick_jobs.models import Job
-from quick_jobs.workers import GROW_AFTER, Growth, WorkerPool
+from quick_jobs.runner import workers
+from quick_jobs.runner.workers import GROW_AFTER, Growth, WorkerPool
 from tests.site import wait_until
 
 IDLE, BUSY = 0.0, 1.0  # shares of a core
@@ -240,13 +240,13 @@ def test_of_the_threads_that_rest_the_last_takes_the_next_task(owner, waiting):
     pool_owner.submit(range(5))
     pool_owner.drive_until(lambda: len(waiting.begun) == 5)
     waiting.released.set()
-    wait_until(lambda: len(pool_owner.pool._resting) == 5)
-    last = pool_owner.pool._resting[-1]
+    wait_until(lambda: len(pool_owner.pool._idle) == 5)
+    last = pool_owner.pool._idle[-1]
     pool_owner.workers.clear()
     for task in range(20):
         pool_owner.submit([task])
-        wait_until(lambda: len(pool_owner.pool._resting) == 5)
-        assert pool_owner.pool._resting[-1] is last
+        wait_until(lambda: len(pool_owner.pool._idle) == 5)
+        assert pool_owner.pool._idle[-1] is last
     assert len(pool_owner.workers) == 1
 
 
@@ -255,7 +255,7 @@ def test_a_burst_of_short_tasks_wakes_few_threads(owner, waiting):
     pool_owner.submit(range(50))
     pool_owner.drive_until(lambda: len(waiting.begun) == 50)
     waiting.released.set()
-    wait_until(lambda: len(pool_owner.pool._resting) == 50)
+    wait_until(lambda: len(pool_owner.pool._idle) == 50)
     pool_owner.workers.clear()
     pool_owner.submit(range(200))
     pool_owner.drive_until(lambda: len(waiting.begun) == 250)
@@ -271,7 +271,7 @@ def test_a_thread_that_rests_is_woken_though_another_is_at_work(owner, waiting):
     pool.check(200.0)
     wait_until(lambda: waiting.begun == ["long", "short"])
     waiting.released.set()
-    wait_until(lambda: len(pool._resting) == 2)
+    wait_until(lambda: len(pool._idle) == 2)
     waiting.released.clear()
     for task in ("long again", "short again"):  # no check comes
         pool.submit(task, now=300.0)

@@ -15,7 +15,7 @@ class HistoryAway(NamedTuple):
     """The database does not answer: starts need not wait for their record."""
 
 
-class HistoryRefused(NamedTuple):
+class TablesMissing(NamedTuple):
     """There are no tables to write the history to; the runner must not begin."""
 
     why: str

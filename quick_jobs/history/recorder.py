@@ -20,8 +20,8 @@ from quick_jobs.history.backlog import Backlog
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
-    HistoryRefused,
     StartsRecorded,
+    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.pruning import Pruning
@@ -45,7 +45,7 @@ _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 2.0
 
 
-class Farewell(NamedTuple):
+class StopInfo(NamedTuple):
     """Why and when (POSIX time) the runner stopped."""
 
     reason: str
@@ -73,7 +73,7 @@ class NoHistory:
     def prune(self) -> None:
         pass
 
-    def stop(self, farewell: Farewell) -> None:
+    def stop(self, stop_info: StopInfo) -> None:
         self._tell(HistoryClosed())
 
     def give_up(self) -> None:
@@ -112,7 +112,7 @@ class Recorder:
         self._beat_at: Optional[float] = None
         self._pruning: Optional[Pruning] = None
         self._prune_at = 0.0
-        self._farewell: Optional[Farewell] = None
+        self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
 
     # What the runner's loop calls.
@@ -142,9 +142,9 @@ class Recorder:
         """Have what is older than the retention setting deleted, when there is time."""
         self._commands.put(self._take_prune)
 
-    def stop(self, farewell: Farewell) -> None:
+    def stop(self, stop_info: StopInfo) -> None:
         """Have all that waits written, then why the runner stopped; then close."""
-        self._commands.put(lambda: self._take_farewell(farewell))
+        self._commands.put(lambda: self._take_stop(stop_info))
 
     def give_up(self) -> None:
         """Close as soon as possible; what could not be written goes to the log, as JSON lines."""
@@ -181,7 +181,7 @@ class Recorder:
     def _seconds_to_wait(self) -> Optional[float]:
         if self._retry_at is not None:
             return max(0.0, self._retry_at - self._clock())
-        if self._backlog.has_waiting() or self._farewell:
+        if self._backlog.has_waiting() or self._stop_info:
             return 0.0
         if self._pruning:
             return max(0.0, self._prune_at - self._clock())
@@ -202,8 +202,8 @@ class Recorder:
     def _take_prune(self) -> None:
         self._pruning = self._pruning or self._new_pruning(self._storage.using)
 
-    def _take_farewell(self, farewell: Farewell) -> None:
-        self._farewell = farewell
+    def _take_stop(self, stop_info: StopInfo) -> None:
+        self._stop_info = stop_info
         self._pruning = None
         if self._retry_at is not None:
             self._retry_at = self._clock()  # there may not be time for another try
@@ -225,8 +225,8 @@ class Recorder:
             return
         if self._pruning and self._clock() >= self._prune_at:
             self._prune(self._pruning)
-        if self._farewell:
-            self._storage.stop(*self._farewell, dropped_executions=self._backlog.dropped)
+        if self._stop_info:
+            self._storage.stop(*self._stop_info, dropped_executions=self._backlog.dropped)
             self._is_closed = True
 
     def _prune(self, pruning: Pruning) -> None:
@@ -284,10 +284,10 @@ class Recorder:
         self._failures += 1
         self._pruning = None
         if isinstance(exc, NotMigrated) and self._is_first_answer:
-            self._tell(HistoryRefused(str(exc)))
+            self._tell(TablesMissing(str(exc)))
             self._is_closed = True
             return
-        if self._farewell and not isinstance(exc, Error):
+        if self._stop_info and not isinstance(exc, Error):
             self._is_closed = True  # nothing that the database says will change that
             return
         if is_about_data(exc):

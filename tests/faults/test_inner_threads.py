@@ -12,7 +12,8 @@ pytestmark = pytest.mark.faults
 
 # A job that replaces a part of the runner with one that does not work, when it is told to.
 SABOTAGE = """
-    from quick_jobs import history, runner
+    from quick_jobs.history import recorder
+    from quick_jobs.runner import loop
 
     def dies(*args):
         raise SystemError("sabotaged")
@@ -28,9 +29,9 @@ SABOTAGE = """
 """
 
 THREADS = {
-    "the recorder of the history": "history.Recorder.step",
-    "a worker": "runner.execute",
-    "the runner's loop": "runner.Runner.step",
+    "the recorder of the history": "recorder.Recorder.step",
+    "a worker": "loop.execute",
+    "the runner's loop": "loop.Runner.step",
 }
 
 

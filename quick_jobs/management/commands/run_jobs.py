@@ -33,7 +33,7 @@ from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.models import JobExecution
 from quick_jobs.process_exit import leave
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.runner import Limits, Runner
+from quick_jobs.runner import Runner, RunnerOptions
 from quick_jobs.stop_signals import stop_on_signals
 
 logger = logging.getLogger("quick_jobs")
@@ -123,13 +123,13 @@ class Command(BaseCommand):
         with log_to_console(options["verbosity"]):
             try:
                 jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
-                limits = _limits(options)
+                runner_options = _runner_options(options)
                 history: Union[Recorder, NoHistory] = (
                     NoHistory() if options["no_history"] else _history(jobs)
                 )
             except (JobsError, ImproperlyConfigured) as exc:
                 self._refuse(str(exc))
-            runner = Runner(jobs, history, limits)
+            runner = Runner(jobs, history, runner_options)
             # From here on, as whoever is told of the jobs may stop them.
             with stop_on_signals(runner.request_stop, runner.wake):
                 names = ", ".join(job.name for job in jobs)
@@ -195,14 +195,14 @@ def _find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Registe
     return jobs
 
 
-def _limits(options: Any) -> Limits:
+def _runner_options(options: Any) -> RunnerOptions:
     wrong_settings = [error.msg for error in check_settings()]
     if wrong_settings:
         raise ImproperlyConfigured("\n".join(wrong_settings))
     stop_after = options["stop_after"]
     if stop_after is not None:
         stop_after += options["stop_variance"] * random.random()
-    return Limits(
+    return RunnerOptions(
         stop_after=stop_after,
         stop_timeout=options["stop_timeout"],
         start_record_timeout=conf.start_record_timeout.total_seconds(),

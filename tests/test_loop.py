@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import os
 import sys
 import threading
 import time
@@ -11,25 +12,24 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, OperationalError
 
-from quick_jobs import runner as runner_module
 from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
-    HistoryRefused,
     StartsRecorded,
+    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.storage import Storage
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.runner import Limits, Runner
-from quick_jobs.shutdown import Phase
+from quick_jobs.runner import Runner, RunnerOptions, loop
+from quick_jobs.runner.shutdown import Phase
 from quick_jobs.signals import execution_finished, execution_started
 from tests.records import an_identity
 from tests.site import wait_until
 
-LIMITS = Limits(
+OPTIONS = RunnerOptions(
     stop_after=None,
     stop_timeout=5.0,
     start_record_timeout=1.0,
@@ -63,7 +63,7 @@ class FakeHistory:
         self.records = []
         self.beats = []
         self.prunings = 0
-        self.farewell = None
+        self.stop_info = None
         self.has_given_up = False
         self.confirms = True  # the starts it is given, at once
         self.closes = True  # when it is asked to
@@ -88,8 +88,8 @@ class FakeHistory:
     def prune(self):
         self.prunings += 1
 
-    def stop(self, farewell):
-        self.farewell = farewell
+    def stop(self, stop_info):
+        self.stop_info = stop_info
         if self.closes:
             self.tell(HistoryClosed())
 
@@ -119,11 +119,11 @@ class Bench:
         self._runners = []
         self._blocked = []
 
-    def runner(self, *jobs, **limits):
+    def runner(self, *jobs, **options):
         runner = Runner(
             jobs,
             self.history,
-            LIMITS._replace(**limits),
+            OPTIONS._replace(**options),
             clock=self.clock,
             chance=lambda: self.chance,
         )
@@ -142,7 +142,7 @@ class Bench:
             job.let_go.set()
         self.history.closes = True
         for runner in self._runners:
-            if not self.history.is_kept or not self.history.farewell:
+            if not self.history.is_kept or not self.history.stop_info:
                 runner.request_stop("the end of the test")
                 runner.run()
         wait_until(lambda: not workers())
@@ -217,7 +217,7 @@ def test_a_job_whose_start_is_not_on_record_in_time_is_started_all_the_same(benc
     job = bench.blocking_job()
     runner = bench.runner(job)
     runner.step()
-    bench.clock.advance(LIMITS.start_record_timeout)
+    bench.clock.advance(OPTIONS.start_record_timeout)
     runner.step()
     assert job.entered.wait(20)
 
@@ -467,7 +467,7 @@ def test_a_job_over_its_timeout_is_put_on_record_with_where_it_hangs(bench):
     assert end.duration == pytest.approx(90, abs=10)
     assert "Stack (most recent call last):\n" in end.traceback
     assert "in blocks\n    self.let_go.wait()" in end.traceback
-    assert "quick_jobs/runner.py" not in end.traceback.replace("\\", "/")
+    assert os.path.dirname(loop.__file__) not in end.traceback
 
 
 def test_a_job_over_its_timeout_stops_the_runner_with_exit_status_1(bench):
@@ -478,8 +478,8 @@ def test_a_job_over_its_timeout_stops_the_runner_with_exit_status_1(bench):
     drive(runner, lambda: job.env.is_stopping)
     job.let_go.set()
     assert runner.run() == 1
-    assert bench.history.farewell.reason == JobRunner.TIMED_OUT
-    assert bench.history.farewell.detail == f"{job.name} ran over its timeout of 1 min 30 s"
+    assert bench.history.stop_info.reason == JobRunner.TIMED_OUT
+    assert bench.history.stop_info.detail == f"{job.name} ran over its timeout of 1 min 30 s"
     assert bench.history.outcomes == [JobExecution.TIMED_OUT]
 
 
@@ -502,7 +502,7 @@ def test_a_job_that_ended_too_late_before_the_loop_noticed_is_timed_out_as_well(
     (end,) = bench.history.ends
     assert (end.outcome, end.error) == (JobExecution.TIMED_OUT, "ran over its timeout of 0.001 s")
     assert end.duration >= 0.002
-    assert bench.history.farewell.reason == JobRunner.TIMED_OUT
+    assert bench.history.stop_info.reason == JobRunner.TIMED_OUT
 
 
 def test_a_timeout_while_the_runner_stops_makes_its_exit_status_1(bench):
@@ -515,7 +515,7 @@ def test_a_timeout_while_the_runner_stops_makes_its_exit_status_1(bench):
     drive(runner, lambda: bench.history.ends)
     job.let_go.set()
     assert runner.run() == 1
-    assert bench.history.farewell.reason == JobRunner.SIGNAL
+    assert bench.history.stop_info.reason == JobRunner.SIGNAL
 
 
 # Stopping.
@@ -527,13 +527,13 @@ def test_a_signal_stops_the_runner_when_its_jobs_have_ended(bench):
     drive(runner, job.entered.is_set)
     runner.request_stop("SIGTERM")
     drive(runner, lambda: job.env.is_stopping)
-    assert bench.history.farewell is None
+    assert bench.history.stop_info is None
     job.let_go.set()
     assert runner.run() == 0
     assert bench.history.outcomes == [JobExecution.SUCCEEDED]
-    assert bench.history.farewell.reason == JobRunner.SIGNAL
-    assert bench.history.farewell.detail == "SIGTERM"
-    assert bench.history.farewell.stopped_at == pytest.approx(time.time(), abs=60)
+    assert bench.history.stop_info.reason == JobRunner.SIGNAL
+    assert bench.history.stop_info.detail == "SIGTERM"
+    assert bench.history.stop_info.stopped_at == pytest.approx(time.time(), abs=60)
 
 
 def test_a_runner_that_stops_starts_nothing(bench):
@@ -560,7 +560,7 @@ def test_jobs_that_do_not_end_in_time_are_left_with_where_they_are(bench, caplog
         assert end.error == "did not end in time"
         assert "in blocks\n    self.let_go.wait()" in end.traceback
         assert end.duration >= 5
-    assert bench.history.farewell.reason == JobRunner.SIGNAL
+    assert bench.history.stop_info.reason == JobRunner.SIGNAL
     assert f"{jobs[0].name} did not end in time" in caplog.text
     assert "in blocks" in caplog.text
 
@@ -573,7 +573,7 @@ def test_a_second_signal_leaves_the_jobs_at_once(bench, caplog):
     runner.request_stop("SIGTERM")
     assert runner.run() == 1
     assert bench.history.outcomes == [JobExecution.ABANDONED]
-    assert bench.history.farewell.detail == "SIGINT"
+    assert bench.history.stop_info.detail == "SIGINT"
     assert "SIGTERM again: stopping at once" in caplog.messages
 
 
@@ -588,7 +588,7 @@ def test_the_first_signal_to_a_runner_that_stops_by_itself_does_not_hurry_it(ben
     assert not bench.history.ends
     job.let_go.set()
     assert runner.run() == 0
-    assert bench.history.farewell.reason == JobRunner.STOP_AFTER
+    assert bench.history.stop_info.reason == JobRunner.STOP_AFTER
 
 
 def test_a_job_that_waits_for_its_record_when_the_runner_stops_never_begins(bench):
@@ -654,10 +654,10 @@ def test_the_runner_stops_after_the_time_that_it_was_given(bench):
     runner = bench.runner(stop_after=3600.0)
     bench.clock.advance(3590)
     runner.step()
-    assert bench.history.farewell is None
+    assert bench.history.stop_info is None
     bench.clock.advance(10)
     assert runner.run() == 0
-    assert bench.history.farewell.reason == JobRunner.STOP_AFTER
+    assert bench.history.stop_info.reason == JobRunner.STOP_AFTER
 
 
 def test_a_job_can_stop_the_runner_when_it_ends(bench):
@@ -673,8 +673,8 @@ def test_a_job_can_stop_the_runner_when_it_ends(bench):
     drive(runner, lambda: other.entered.is_set() and other.env.is_stopping)
     other.let_go.set()
     assert runner.run() == 0
-    assert bench.history.farewell.reason == JobRunner.REQUESTED
-    assert bench.history.farewell.detail == job.name
+    assert bench.history.stop_info.reason == JobRunner.REQUESTED
+    assert bench.history.stop_info.detail == job.name
     assert bench.history.outcomes == [JobExecution.SUCCEEDED] * 2
 
 
@@ -685,8 +685,8 @@ def test_a_fatal_error_stops_the_runner_with_exit_status_1(bench):
 
     job = a_job(fails)
     assert bench.runner(job).run() == 1
-    assert bench.history.farewell.reason == JobRunner.FATAL_ERROR
-    assert bench.history.farewell.detail == f"{job.name}: KeyError: 'x'"
+    assert bench.history.stop_info.reason == JobRunner.FATAL_ERROR
+    assert bench.history.stop_info.detail == f"{job.name}: KeyError: 'x'"
 
 
 def test_errors_are_fatal_only_in_the_execution_that_asks_for_it(bench):
@@ -721,7 +721,7 @@ def test_the_history_gets_the_rest_of_the_stop_timeout_to_close(bench):
     bench.history.closes = False
     runner = bench.runner(stop_timeout=5.0)
     runner.request_stop("SIGTERM")
-    drive(runner, lambda: bench.history.farewell)
+    drive(runner, lambda: bench.history.stop_info)
     bench.clock.advance(4.5)
     bench.history.tell(StartsRecorded([]))
     runner.step()
@@ -737,7 +737,7 @@ def test_the_history_gets_a_second_when_the_jobs_have_used_up_the_stop_timeout(b
     runner = bench.runner(job, stop_timeout=0.0)
     drive(runner, job.entered.is_set)
     runner.request_stop("SIGTERM")
-    drive(runner, lambda: bench.history.farewell)
+    drive(runner, lambda: bench.history.stop_info)
     assert not bench.history.has_given_up
     bench.clock.advance(1)
     assert runner.run() == 1
@@ -748,7 +748,7 @@ def test_a_second_signal_does_not_wait_for_the_history(bench):
     bench.history.closes = False
     runner = bench.runner(stop_timeout=1000.0)
     runner.request_stop("SIGTERM")
-    drive(runner, lambda: bench.history.farewell)
+    drive(runner, lambda: bench.history.stop_info)
     runner.request_stop("SIGTERM")
     assert runner.run() == 1
     assert bench.history.has_given_up
@@ -795,7 +795,7 @@ def test_a_runner_that_stops_waits_for_receivers(bench, blocking_receiver):
     drive(runner, blocking_receiver.entered.is_set)
     runner.request_stop("SIGTERM")
     drive(runner, lambda: runner._shutdown.phase is Phase.STOPPING)
-    assert not bench.history.farewell
+    assert not bench.history.stop_info
     blocking_receiver.let_go.set()
     assert runner.run() == 0
 
@@ -837,7 +837,7 @@ def test_a_history_without_tables_lets_no_job_begin(bench):
     job = bench.blocking_job()
     runner = bench.runner(job)
     runner.step()
-    bench.history.tell(HistoryRefused("run 'manage.py migrate'"))
+    bench.history.tell(TablesMissing("run 'manage.py migrate'"))
     assert runner.run() == 1
     assert runner.refusal == "run 'manage.py migrate'"
     assert not job.entered.is_set()
@@ -847,8 +847,9 @@ def test_a_thread_that_dies_stops_the_runner_with_exit_status_1(bench, caplog):
     runner = bench.runner()
     bench.history.tell(ThreadDied("the recorder of the history", ValueError("bad")))
     assert runner.run() == 1
-    assert bench.history.farewell.reason == JobRunner.CRASHED
-    assert bench.history.farewell.detail.startswith("the recorder of the history: ValueError('bad'")
+    assert bench.history.stop_info.reason == JobRunner.CRASHED
+    detail = bench.history.stop_info.detail
+    assert detail.startswith("the recorder of the history: ValueError('bad'")
     (record,) = [record for record in caplog.records if record.levelname == "CRITICAL"]
     assert record.getMessage() == "the recorder of the history died of an error"
     assert isinstance(record.exc_info[1], ValueError)
@@ -858,10 +859,10 @@ def test_a_worker_that_dies_stops_the_runner_with_exit_status_1(bench, monkeypat
     def breaks(*args):
         raise ValueError("in the runner's own code")
 
-    monkeypatch.setattr(runner_module, "execute", breaks)
+    monkeypatch.setattr(loop, "execute", breaks)
     runner = bench.runner(a_job(lambda env: None), stop_timeout=0.0)
     assert runner.run() == 1
-    assert bench.history.farewell.detail.startswith("a worker: ValueError")
+    assert bench.history.stop_info.detail.startswith("a worker: ValueError")
 
 
 def test_a_loop_that_fails_stops_the_runner_with_exit_status_1(bench, caplog):
@@ -872,8 +873,8 @@ def test_a_loop_that_fails_stops_the_runner_with_exit_status_1(bench, caplog):
     bench.clock.advance(60)
     bench.chance = "not a number"  # when the other job is started again
     assert runner.run() == 1
-    assert bench.history.farewell.reason == JobRunner.CRASHED
-    assert bench.history.farewell.detail.startswith("the runner's loop: TypeError(")
+    assert bench.history.stop_info.reason == JobRunner.CRASHED
+    assert bench.history.stop_info.detail.startswith("the runner's loop: TypeError(")
     assert bench.history.outcomes == [JobExecution.SUCCEEDED, JobExecution.ABANDONED]
     assert bench.history.has_given_up
     assert "the runner's loop died of an error" in caplog.messages
@@ -959,8 +960,8 @@ class Running:
         self._jobs = jobs
         self._thread = threading.Thread(target=self._run)
 
-    def start(self, **limits):
-        self._runner = Runner(self._jobs, Recorder(self.storage, 15.0), LIMITS._replace(**limits))
+    def start(self, **options):
+        self._runner = Runner(self._jobs, Recorder(self.storage, 15.0), OPTIONS._replace(**options))
         self._thread.start()
 
     def _run(self):

@@ -6,35 +6,35 @@ import contextvars
 import datetime as dt
 import itertools
 import logging
-import random
 import threading
 import time
 from queue import Empty
+from random import random as a_random_share
 from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Union
 
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv
-from quick_jobs.execution import Execution, execute
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
-    HistoryRefused,
     StartsRecorded,
     StopRequested,
+    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.record import Record
-from quick_jobs.history.recorder import Farewell, NoHistory, Recorder
+from quick_jobs.history.recorder import NoHistory, Recorder, StopInfo
 from quick_jobs.mailbox import Mailbox
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.schedule import Schedule
-from quick_jobs.shutdown import LAST_WRITES, Phase, Shutdown
-from quick_jobs.timeouts import Timeouts
+from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.maintenance import Maintenance
+from quick_jobs.runner.pending_starts import PendingStarts
+from quick_jobs.runner.schedule import Schedule
+from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
+from quick_jobs.runner.timeouts import Timeouts
+from quick_jobs.runner.workers import WorkerPool
 from quick_jobs.tracebacks import stack_text
-from quick_jobs.unrecorded import UnrecordedStarts
-from quick_jobs.upkeep import Upkeep
-from quick_jobs.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ _MANY_WAITING = 20
 _NEVER_BEGUN = "the runner stopped before the job began"
 
 
-class Limits(NamedTuple):
+class RunnerOptions(NamedTuple):
     """How a runner is to behave; all in seconds but the last, which is in bytes."""
 
     stop_after: Optional[float]
@@ -71,14 +71,14 @@ class Runner:
         self,
         jobs: Sequence[RegisteredJob],
         history: Union[Recorder, NoHistory],
-        limits: Limits,
+        options: RunnerOptions,
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
-        chance: Callable[[], float] = random.random,
+        random: Callable[[], float] = a_random_share,
     ) -> None:
         self.refusal: Optional[str] = None
         self._history = history
-        self._limits = limits
+        self._options = options
         self._clock = clock
         self._wall_clock = wall_clock
         self._inbox: Mailbox[Any] = Mailbox()
@@ -86,30 +86,32 @@ class Runner:
             Execution: self._on_ended,
             StartsRecorded: self._on_starts_recorded,
             HistoryAway: self._on_history_away,
-            HistoryRefused: self._on_history_refused,
+            TablesMissing: self._on_tables_missing,
             HistoryClosed: self._on_history_closed,
             StopRequested: self._on_stop_requested,
             ThreadDied: self._on_thread_died,
         }
         self._context = contextvars.copy_context()
         self._pool: WorkerPool[Execution] = WorkerPool(self._work, self._report_dead_worker)
-        self._schedule = Schedule(jobs, clock(), chance)
+        self._schedule = Schedule(jobs, clock(), random)
         self._numbers = itertools.count(1)
-        self._unrecorded = UnrecordedStarts(limits.start_record_timeout if history.is_kept else 0.0)
+        self._pending = PendingStarts(options.start_record_timeout if history.is_kept else 0.0)
         self._behind_since: Optional[float] = None  # when there was no room for all that is due
         self._running: Dict[int, Execution] = {}
         self._timed_out: Dict[int, Execution] = {}
         self._timeouts = Timeouts(self._running)
         self._records: List[Record] = []
-        self._shutdown = Shutdown(limits.stop_timeout)
+        self._shutdown = Shutdown(options.stop_timeout)
         self._stopping = threading.Event()
         self._was_signalled = False
         self._history_is_closed = False
         self._has_abandoned = False
-        self._stop_at = None if limits.stop_after is None else clock() + limits.stop_after
-        self._upkeep: Optional[Upkeep] = None
+        self._stop_at = None if options.stop_after is None else clock() + options.stop_after
+        self._maintenance: Optional[Maintenance] = None
         if history.is_kept:
-            self._upkeep = Upkeep(limits.heartbeat_interval, limits.prunes, clock(), chance)
+            self._maintenance = Maintenance(
+                options.heartbeat_interval, options.prunes, clock(), random
+            )
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
@@ -136,7 +138,7 @@ class Runner:
         self._receive(self._seconds_to_wait())
         now = self._clock()
         self._begin_due(now)
-        for execution in self._unrecorded.overdue(now):
+        for execution in self._pending.overdue(now):
             self._hand_out(execution, now)
         self._give_up_on_overdue(now)
         self._pool.check(now)
@@ -147,16 +149,16 @@ class Runner:
     def _seconds_to_wait(self) -> Optional[float]:
         moments = [
             self._pool.next_check(),
-            self._unrecorded.next_check(),
+            self._pending.next_check(),
             self._timeouts.next_check(),
             self._shutdown.deadline,
         ]
         if self._shutdown.phase is Phase.RUNNING:
             moments.append(self._stop_at)
-            if self._unrecorded.room:
+            if self._pending.room:
                 moments.append(self._schedule.next_due())
-        if self._upkeep:
-            moments.append(self._upkeep.next_check())
+        if self._maintenance:
+            moments.append(self._maintenance.next_check())
         soonest = min([moment for moment in moments if moment is not None], default=None)
         if soonest is None:
             return None
@@ -179,7 +181,7 @@ class Runner:
         """Start what is due: its record first, if the database answers, then the job."""
         if self._shutdown.phase is not Phase.RUNNING:
             return
-        due = self._schedule.start_due(now, self._unrecorded.room)
+        due = self._schedule.start_due(now, self._pending.room)
         if not due:
             return
         since = now if self._behind_since is None else self._behind_since
@@ -189,8 +191,8 @@ class Runner:
                 next(self._numbers), scheduled, RunEnv(self._stopping), started_at
             )
             self._records.append(execution.record())
-            if self._unrecorded.are_awaited:
-                self._unrecorded.add(execution, since)
+            if self._pending.are_awaited:
+                self._pending.add(execution, since)
             else:
                 self._hand_out(execution, now)
         next_due = self._schedule.next_due()
@@ -206,7 +208,7 @@ class Runner:
         if self._stopping.is_set():
             execution.end(JobExecution.INTERRUPTED, 0.0, _NEVER_BEGUN)
         else:
-            execute(execution, self._context.copy(), self._limits.max_traceback)
+            execute(execution, self._context.copy(), self._options.max_traceback)
         if self._pool.waiting > _MANY_WAITING:
             self._inbox.put_quietly(execution)
         else:
@@ -234,13 +236,13 @@ class Runner:
 
     def _on_starts_recorded(self, message: StartsRecorded) -> None:
         now = self._clock()
-        for execution in self._unrecorded.recorded(message.numbers):
+        for execution in self._pending.recorded(message.numbers):
             self._hand_out(execution, now)
 
     def _on_history_away(self, message: HistoryAway) -> None:
-        self._unrecorded.history_is_away()
+        self._pending.history_is_away()
 
-    def _on_history_refused(self, message: HistoryRefused) -> None:
+    def _on_tables_missing(self, message: TablesMissing) -> None:
         self.refusal = message.why
         self._stop(JobRunner.CRASHED, "there are no tables for the history", exit_status=1)
 
@@ -273,15 +275,15 @@ class Runner:
         self._stop(JobRunner.TIMED_OUT, detail, exit_status=1)
 
     def _give_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
-        stack = stack_text(execution.thread_id, self._limits.max_traceback)
+        stack = stack_text(execution.thread_id, self._options.max_traceback)
         logger.error("%s %s\n%s", execution.name, error, stack)
         self._records.append(execution.record_given_up(outcome, now, error, stack))
 
     def _keep_house(self, now: float) -> None:
         """Have the heartbeat written and old history deleted, in their time."""
-        if self._upkeep and self._upkeep.beat_is_due(now):
+        if self._maintenance and self._maintenance.beat_is_due(now):
             self._history.beat(now)
-        if self._upkeep and self._upkeep.pruning_is_due(now):
+        if self._maintenance and self._maintenance.pruning_is_due(now):
             self._history.prune()
 
     def _send_records(self) -> None:
@@ -299,7 +301,7 @@ class Runner:
         logger.info("stopping: %s", detail)
         self._stopping.set()
         self._send_records()
-        for execution in self._unrecorded.take_all():
+        for execution in self._pending.take_all():
             if not self._history.forget(execution.number):
                 self._record_never_begun(execution, now)
 
@@ -307,7 +309,7 @@ class Runner:
         """Take the next step on the way out, when its time has come."""
         shutdown = self._shutdown
         if shutdown.phase is Phase.RUNNING and self._stop_at is not None and now >= self._stop_at:
-            lifetime = dt.timedelta(seconds=self._limits.stop_after or 0.0)
+            lifetime = dt.timedelta(seconds=self._options.stop_after or 0.0)
             self._stop(JobRunner.STOP_AFTER, f"after {in_words(lifetime)}")
         if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
             self._abandon_running(now)
@@ -342,7 +344,7 @@ class Runner:
         shutdown.close(now)
         self._pool.stop()
         self._send_records()
-        self._history.stop(Farewell(shutdown.reason, shutdown.detail, self._wall_clock()))
+        self._history.stop(StopInfo(shutdown.reason, shutdown.detail, self._wall_clock()))
 
     def _break_down(self, error: Exception) -> None:
         """Save what can be saved when the loop itself has failed."""

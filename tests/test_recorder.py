@@ -17,16 +17,16 @@ from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
-    HistoryRefused,
     StartsRecorded,
+    TablesMissing,
     ThreadDied,
 )
-from quick_jobs.history.recorder import Farewell
+from quick_jobs.history.recorder import StopInfo
 from quick_jobs.history.storage import NotMigrated
 from quick_jobs.models import JobExecution, JobRunner
 from tests.records import MOMENT, a_start, an_end
 
-FAREWELL = Farewell(JobRunner.SIGNAL, "SIGTERM", MOMENT)
+FAREWELL = StopInfo(JobRunner.SIGNAL, "SIGTERM", MOMENT)
 HEARTBEAT_INTERVAL = 15.0
 
 
@@ -69,7 +69,7 @@ class FakeStorage:
 
     def stop(self, reason, detail, stopped_at, dropped_executions):
         self._ask("stop")
-        self.stopped = Farewell(reason, detail, stopped_at)
+        self.stopped = StopInfo(reason, detail, stopped_at)
         self.dropped_executions = dropped_executions
 
     def reset(self):
@@ -490,7 +490,7 @@ def test_a_database_without_tables_is_told_and_ends_the_recorder(storage, clock,
     storage.outage = NotMigrated("run 'manage.py migrate'")
     recorder = a_recorder(storage, clock, told.append)
     recorder._run()
-    assert told == [HistoryRefused("run 'manage.py migrate'"), HistoryClosed()]
+    assert told == [TablesMissing("run 'manage.py migrate'"), HistoryClosed()]
 
 
 def test_tables_that_vanish_later_are_an_outage(recorder, storage, clock, told):

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from typing import Dict, Iterable, List, Optional, Tuple
 
-from quick_jobs.execution import Execution
+from quick_jobs.runner.execution import Execution
 
 # Enough to keep the recorder busy. More would wait just as long, and take memory meanwhile.
 _MOST_AT_ONCE = 500
 
 
-class UnrecordedStarts:
+class PendingStarts:
     """Executions wait for their record for ``timeout`` seconds at most, and not at all with 0.
 
     Nor do they wait from when the history has not answered in time, or is

@@ -2,9 +2,9 @@ import math
 import threading
 
 from quick_jobs.environment import RunEnv
-from quick_jobs.execution import Execution
-from quick_jobs.schedule import ScheduledJob
-from quick_jobs.unrecorded import UnrecordedStarts
+from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.pending_starts import PendingStarts
+from quick_jobs.runner.schedule import ScheduledJob
 from tests.records import a_job
 
 
@@ -15,7 +15,7 @@ def an_execution(number):
 
 def waiting(*moments):
     """Return starts that may wait for a second, and the executions added at these moments."""
-    starts = UnrecordedStarts(timeout=1.0)
+    starts = PendingStarts(timeout=1.0)
     executions = [an_execution(number) for number, _ in enumerate(moments, start=1)]
     for execution, moment in zip(executions, moments):
         starts.add(execution, moment)
@@ -85,7 +85,7 @@ def test_a_history_that_answers_again_is_waited_for_again():
 
 
 def test_with_a_timeout_of_zero_nobody_ever_waits():
-    starts = UnrecordedStarts(timeout=0.0)
+    starts = PendingStarts(timeout=0.0)
     assert not starts.are_awaited
     starts.recorded([1])
     assert not starts.are_awaited

@@ -1,4 +1,4 @@
-"""When a runner's heartbeat and its pruning are due. Pure: the caller gives time and chance."""
+"""When a runner's heartbeat and its pruning are due. Pure: the caller gives time and randomness."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ _PRUNE_INTERVAL = 3600.0
 _FIRST_PRUNE = 5.0
 
 
-class Upkeep:
+class Maintenance:
     """What a runner does for its history in fixed intervals, whatever its jobs do."""
 
     def __init__(
-        self, heartbeat_interval: float, prunes: bool, now: float, chance: Callable[[], float]
+        self, heartbeat_interval: float, prunes: bool, now: float, random: Callable[[], float]
     ) -> None:
         self._heartbeat_interval = heartbeat_interval
-        self._chance = chance
+        self._random = random
         self._next_beat = now + heartbeat_interval
-        self._next_prune = now + _FIRST_PRUNE * (1 + chance()) if prunes else math.inf
+        self._next_prune = now + _FIRST_PRUNE * (1 + random()) if prunes else math.inf
 
     def next_check(self) -> float:
         """Return when something is due."""
@@ -37,5 +37,5 @@ class Upkeep:
         """Return whether pruning is due, and expect the next one in about an hour."""
         if now < self._next_prune:
             return False
-        self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._chance())
+        self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._random())
         return True

@@ -79,8 +79,8 @@ class WorkerPool(Generic[Task]):
         self._idle_timeout = idle_timeout
         self._lock = threading.Lock()  # for the four below
         self._tasks: Deque[Task] = deque()
-        self._resting: List[threading.Lock] = []  # what wakes each of them up when released
-        self._coming = 0  # threads that were woken or started, and have not asked for work yet
+        self._idle: List[threading.Lock] = []  # what wakes each of them up when released
+        self._waking = 0  # threads that were woken or started, and have not asked for work yet
         self._is_stopped = False
         self._threads: Set[threading.Thread] = set()
         self._names = itertools.count(1)
@@ -103,7 +103,7 @@ class WorkerPool(Generic[Task]):
         """Have ``task`` done by the next thread that is free; ``now`` is monotonic seconds."""
         with self._lock:
             self._tasks.append(task)
-            if not self._coming:
+            if not self._waking:
                 self._wake()
         self._waiting_at_check += 1
         if self._checked_at is None:
@@ -125,7 +125,7 @@ class WorkerPool(Generic[Task]):
         waiting = len(self._tasks)
         taken = self._waiting_at_check - waiting
         cpu_share = (time.process_time() - self._cpu_at_check) / (now - self._checked_at)
-        unattended = max(0, waiting - self._coming)
+        unattended = max(0, waiting - self._waking)
         for _ in range(self._growth.threads_to_add(unattended, taken, cpu_share)):
             with self._lock:
                 is_woken = self._wake()
@@ -158,10 +158,10 @@ class WorkerPool(Generic[Task]):
 
     def _wake(self) -> bool:
         """Wake the thread that has rested for the shortest time, if there is one."""
-        if not self._resting:
+        if not self._idle:
             return False
-        self._coming += 1
-        self._resting.pop().release()
+        self._waking += 1
+        self._idle.pop().release()
         return True
 
     def _add_thread(self) -> None:
@@ -170,7 +170,7 @@ class WorkerPool(Generic[Task]):
         )
         self._threads.add(thread)
         with self._lock:
-            self._coming += 1
+            self._waking += 1
         thread.start()
 
     def _run(self) -> None:
@@ -185,28 +185,28 @@ class WorkerPool(Generic[Task]):
             self._threads.discard(threading.current_thread())
 
     def _serve(self) -> None:
-        bell = threading.Lock()
-        bell.acquire()
+        wake_up = threading.Lock()
+        wake_up.acquire()
         has_come = True
         while True:
             with self._lock:
-                self._coming -= has_come
+                self._waking -= has_come
                 task = self._tasks.popleft() if self._tasks else None
                 if task is None:
                     if self._is_stopped:
                         return
-                    self._resting.append(bell)
+                    self._idle.append(wake_up)
             has_come = task is None
             if task is not None:
                 self._work(task)
-            elif not bell.acquire(timeout=self._idle_timeout) and self._may_go(bell):
+            elif not wake_up.acquire(timeout=self._idle_timeout) and self._may_go(wake_up):
                 return
 
-    def _may_go(self, bell: threading.Lock) -> bool:
+    def _may_go(self, wake_up: threading.Lock) -> bool:
         """Return whether a thread that has rested for long was not woken at the last moment."""
         with self._lock:
-            if bell in self._resting:
-                self._resting.remove(bell)
+            if wake_up in self._idle:
+                self._idle.remove(wake_up)
                 return True
-        bell.acquire()
+        wake_up.acquire()
         return False

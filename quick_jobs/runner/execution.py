@@ -17,11 +17,12 @@ from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
-from quick_jobs.schedule import ScheduledJob
+from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback
 
-logger = logging.getLogger(__name__)
+# Its public name, whatever the module is called.
+logger = logging.getLogger("quick_jobs.execution")
 
 
 class Execution:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from typing import Dict, List, Optional, Tuple
 
-from quick_jobs.execution import Execution
+from quick_jobs.runner.execution import Execution
 
 # Executions that have ended stay in the heap until they are due, unless they outnumber those that
 # run by so many: short jobs with long timeouts would fill the memory.

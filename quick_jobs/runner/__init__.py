@@ -1,0 +1,5 @@
+"""The runner: the loop that starts jobs when they are due, and the threads that run them."""
+
+from quick_jobs.runner.loop import Runner, RunnerOptions
+
+__all__ = ["Runner", "RunnerOptions"]

@@ -125,7 +125,7 @@ class Bench:
             self.history,
             OPTIONS._replace(**options),
             clock=self.clock,
-            chance=lambda: self.chance,
+            random=lambda: self.chance,
         )
         self.history.start(runner._inbox.put)
         self._runners.append(runner)
@@ -361,8 +361,8 @@ def test_a_job_that_takes_longer_than_its_interval_is_run_once_at_a_time(bench):
 def test_ends_do_not_wake_the_loop_while_many_wait_for_a_thread(bench, monkeypatch):
     """To be woken for each of them would interrupt the workers."""
     runner = bench.runner(*(a_job(lambda env: None) for _ in range(400)))
-    wake_up, wakes = runner._inbox.wake, []
-    monkeypatch.setattr(runner._inbox, "wake", lambda: wakes.append(wake_up()))
+    wake_up, wakes = runner._inbox._mailbox.wake, []
+    monkeypatch.setattr(runner._inbox._mailbox, "wake", lambda: wakes.append(wake_up()))
     drive(runner, lambda: len(bench.history.ends) == 400)
     assert len(wakes) < 200
 

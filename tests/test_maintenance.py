@@ -3,12 +3,12 @@ from quick_jobs.runner.maintenance import Maintenance
 HOUR = 3600.0
 
 
-def an_maintenance(prunes=False, chance=0.0):
-    return Maintenance(15.0, prunes=prunes, now=100.0, chance=lambda: chance)
+def maintenance(prunes=False, random=0.0):
+    return Maintenance(15.0, prunes=prunes, now=100.0, random=lambda: random)
 
 
 def test_a_heartbeat_is_due_an_interval_after_the_start_and_after_the_one_before():
-    upkeep = an_maintenance()
+    upkeep = maintenance()
     assert upkeep.next_check() == 115.0
     assert not upkeep.beat_is_due(114.9)
     assert upkeep.beat_is_due(115.0)
@@ -17,18 +17,18 @@ def test_a_heartbeat_is_due_an_interval_after_the_start_and_after_the_one_before
 
 
 def test_a_stall_is_followed_by_one_heartbeat():
-    upkeep = an_maintenance()
+    upkeep = maintenance()
     assert upkeep.beat_is_due(1000.0)
     assert not upkeep.beat_is_due(1000.0)
     assert upkeep.next_check() == 1015.0
 
 
 def test_without_a_retention_pruning_is_never_due():
-    assert not an_maintenance().pruning_is_due(1000 * HOUR)
+    assert not maintenance().pruning_is_due(1000 * HOUR)
 
 
 def test_pruning_is_due_soon_and_then_about_once_an_hour_as_chance_has_it():
-    upkeep = an_maintenance(prunes=True, chance=0.5)
+    upkeep = maintenance(prunes=True, random=0.5)
     assert upkeep.next_check() == 107.5
     assert not upkeep.pruning_is_due(107.4)
     assert upkeep.pruning_is_due(107.5)
@@ -37,7 +37,7 @@ def test_pruning_is_due_soon_and_then_about_once_an_hour_as_chance_has_it():
 
 
 def test_runners_that_start_together_do_not_prune_together():
-    early, late = an_maintenance(prunes=True, chance=0.0), an_maintenance(prunes=True, chance=0.9)
+    early, late = maintenance(prunes=True, random=0.0), maintenance(prunes=True, random=0.9)
     assert early.pruning_is_due(105.0)
     assert not late.pruning_is_due(105.0)
     assert late.pruning_is_due(109.5)

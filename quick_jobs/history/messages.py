@@ -1,8 +1,8 @@
-"""What the runner's loop is told by other threads and by signals."""
+"""What the history tells the runner's loop."""
 
 from __future__ import annotations
 
-from typing import List, NamedTuple
+from typing import List, NamedTuple, Union
 
 
 class StartsRecorded(NamedTuple):
@@ -32,7 +32,4 @@ class ThreadDied(NamedTuple):
     error: BaseException
 
 
-class StopRequested(NamedTuple):
-    """A signal asks the runner to stop."""
-
-    signal: str
+HistoryMessage = Union[StartsRecorded, HistoryAway, TablesMissing, HistoryClosed, ThreadDied]

@@ -8,15 +8,16 @@ tried again, for as long as the runner lives.
 from __future__ import annotations
 
 import logging
-import random
 import threading
 import time
 from queue import Empty
-from typing import Any, Callable, Iterable, List, NamedTuple, Optional
+from random import random as a_random_share
+from typing import Callable, Iterable, List, Optional
 
 from django.db import Error, connections
 
 from quick_jobs.history.backlog import Backlog
+from quick_jobs.history.base import History, StopInfo, Tell
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
@@ -26,6 +27,7 @@ from quick_jobs.history.messages import (
 )
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
+from quick_jobs.history.retries import Retries
 from quick_jobs.history.storage import NotMigrated, Storage, is_about_data
 from quick_jobs.mailbox import Mailbox
 
@@ -39,48 +41,8 @@ _BATCH = 250
 # tracebacks, which even a small container can spare.
 _CAPACITY = 32 * 1024 * 1024
 
-# Seconds between two tries while the database is away: soon at first, as most outages are short,
-# and never so long that anyone would wonder whether its return was noticed.
-_FIRST_BACKOFF = 0.1
-_LONGEST_BACKOFF = 2.0
 
-
-class StopInfo(NamedTuple):
-    """Why and when (POSIX time) the runner stopped."""
-
-    reason: str
-    detail: str
-    stopped_at: float
-
-
-class NoHistory:
-    """Stands in for the recorder where no history is kept. It touches no database."""
-
-    is_kept = False
-
-    def start(self, tell: Callable[[Any], None]) -> None:
-        self._tell = tell
-
-    def put(self, records: Iterable[Record]) -> None:
-        pass
-
-    def forget(self, number: int) -> bool:
-        return True
-
-    def beat(self, now: float) -> None:
-        pass
-
-    def prune(self) -> None:
-        pass
-
-    def stop(self, stop_info: StopInfo) -> None:
-        self._tell(HistoryClosed())
-
-    def give_up(self) -> None:
-        pass
-
-
-class Recorder:
+class Recorder(History):
     """Writes what it is given with :meth:`put`. No method waits for the database.
 
     ``tell``, which :meth:`start` is given, is called in the recorder's thread
@@ -96,19 +58,20 @@ class Recorder:
         new_pruning: Callable[[str], Optional[Pruning]] = Pruning.by_retention,
         capacity: int = _CAPACITY,
         clock: Callable[[], float] = time.monotonic,
+        random: Callable[[], float] = a_random_share,
     ) -> None:
         self._storage = storage
         self._heartbeat_interval = heartbeat_interval
         self._new_pruning = new_pruning
         self._backlog = Backlog(capacity)
         self._clock = clock
+        self._random = random
         self._commands: Mailbox[Callable[[], None]] = Mailbox()
-        self._tell: Callable[[Any], None] = lambda message: None
+        self._tell: Tell = lambda message: None
         self._thread = threading.Thread(target=self._run, name="quick_jobs recorder", daemon=True)
         self._is_first_answer = True
-        self._failures = 0
         self._suspects_data = False
-        self._retry_at: Optional[float] = clock()  # to register the runner
+        self._retries = Retries(clock())
         self._beat_at: Optional[float] = None
         self._pruning: Optional[Pruning] = None
         self._prune_at = 0.0
@@ -117,13 +80,11 @@ class Recorder:
 
     # What the runner's loop calls.
 
-    def start(self, tell: Callable[[Any], None]) -> None:
-        """Begin; the runner and its jobs are put on record first."""
+    def start(self, tell: Tell) -> None:
         self._tell = tell
         self._thread.start()
 
     def put(self, records: Iterable[Record]) -> None:
-        """Have ``records`` written."""
         dropped_before = self._backlog.dropped
         if self._backlog.put(records):
             self._commands.put(lambda: None)
@@ -131,23 +92,18 @@ class Recorder:
             logger.error("the memory for the history is full: the oldest executions are dropped")
 
     def forget(self, number: int) -> bool:
-        """Take back a start that is not written yet; return False if it may be on record."""
         return self._backlog.forget(number)
 
     def beat(self, now: float) -> None:
-        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds."""
         self._commands.put(lambda: self._take_beat(now))
 
     def prune(self) -> None:
-        """Have what is older than the retention setting deleted, when there is time."""
         self._commands.put(self._take_prune)
 
     def stop(self, stop_info: StopInfo) -> None:
-        """Have all that waits written, then why the runner stopped; then close."""
         self._commands.put(lambda: self._take_stop(stop_info))
 
     def give_up(self) -> None:
-        """Close as soon as possible; what could not be written goes to the log, as JSON lines."""
         for record in self._backlog.unsaved():
             logger.error("not saved: %s", record.as_json())
         self._commands.put(self._close)
@@ -169,7 +125,7 @@ class Recorder:
     def step(self) -> None:
         """Obey the commands there are, waiting for one if need be; then write what is due."""
         self._obey(self._seconds_to_wait())
-        if self._is_closed or (self._retry_at is not None and self._clock() < self._retry_at):
+        if self._is_closed or self._retries.is_waiting(self._clock()):
             return
         try:
             self._write()
@@ -179,8 +135,8 @@ class Recorder:
             self._succeed()
 
     def _seconds_to_wait(self) -> Optional[float]:
-        if self._retry_at is not None:
-            return max(0.0, self._retry_at - self._clock())
+        if self._retries.at is not None:
+            return max(0.0, self._retries.at - self._clock())
         if self._backlog.has_waiting() or self._stop_info:
             return 0.0
         if self._pruning:
@@ -205,8 +161,7 @@ class Recorder:
     def _take_stop(self, stop_info: StopInfo) -> None:
         self._stop_info = stop_info
         self._pruning = None
-        if self._retry_at is not None:
-            self._retry_at = self._clock()  # there may not be time for another try
+        self._retries.hurry(self._clock())
 
     def _close(self) -> None:
         self._is_closed = True
@@ -267,21 +222,20 @@ class Recorder:
     def _succeed(self) -> None:
         if self._is_first_answer:
             logger.info("the history is kept in the database %r", self._storage.using)
-        elif self._failures > 1:
+        elif self._retries.was_outage:
             logger.warning(
                 "the history is written again, after %d failures; %d executions were dropped",
-                self._failures,
+                self._retries.failures,
                 self._backlog.dropped,
             )
         self._is_first_answer = False
-        self._failures = 0
         self._suspects_data = False
-        self._retry_at = None
+        self._retries.succeeded()
 
     def _fail(self, exc: Exception) -> None:
         """Keep what was to be written, and decide when and how to try again."""
         self._backlog.put_back()
-        self._failures += 1
+        self._retries.failed(self._clock(), self._random())
         self._pruning = None
         if isinstance(exc, NotMigrated) and self._is_first_answer:
             self._tell(TablesMissing(str(exc)))
@@ -291,18 +245,14 @@ class Recorder:
             self._is_closed = True  # nothing that the database says will change that
             return
         if is_about_data(exc):
-            self._suspects_data = self._failures > 1
+            self._suspects_data = self._retries.was_outage
             self._storage.forget_registration()  # in case the rows referred to have gone
         self._storage.reset()
-        if self._failures == 1:
-            self._retry_at = self._clock()  # a connection that broke is no outage
+        if not self._retries.was_outage:
             logger.debug("writing the history failed; trying again", exc_info=exc)
-            return
-        if self._failures == 2:
+        elif self._retries.begins_outage:
             logger.warning("the history cannot be written, and waits in memory: %s", _one_line(exc))
             self._tell(HistoryAway())
-        backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self._failures - 2, 10))
-        self._retry_at = self._clock() + backoff * random.uniform(0.5, 1.0)
 
 
 def _one_line(exc: Exception) -> str:

@@ -10,7 +10,7 @@ import math
 import random
 import sys
 import traceback
-from typing import Any, List, NoReturn, Sequence, Union
+from typing import Any, List, NoReturn, Sequence
 
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
@@ -28,7 +28,7 @@ from quick_jobs.discovery import (
     jobs_without,
 )
 from quick_jobs.durations import in_words
-from quick_jobs.history import NoHistory, Recorder
+from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.models import JobExecution
 from quick_jobs.process_exit import leave
@@ -124,9 +124,7 @@ class Command(BaseCommand):
             try:
                 jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
                 runner_options = _runner_options(options)
-                history: Union[Recorder, NoHistory] = (
-                    NoHistory() if options["no_history"] else _history(jobs)
-                )
+                history: History = NoHistory() if options["no_history"] else _history(jobs)
             except (JobsError, ImproperlyConfigured) as exc:
                 self._refuse(str(exc))
             runner = Runner(jobs, history, runner_options)
@@ -212,7 +210,7 @@ def _runner_options(options: Any) -> RunnerOptions:
     )
 
 
-def _history(jobs: Sequence[RegisteredJob]) -> Union[Recorder, NoHistory]:
+def _history(jobs: Sequence[RegisteredJob]) -> History:
     using = router.db_for_write(JobExecution)
     vendor = connections[using].vendor
     if vendor not in SUPPORTED_VENDORS:

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from quick_jobs.environment import RunEnv
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import ScheduledJob
-from quick_jobs.runner.timeouts import Timeouts
 from tests.records import a_job
 
 NOON = 43_200.0
@@ -22,76 +22,68 @@ def an_execution(timeout):
     return Execution(next(numbers), scheduled, RunEnv(threading.Event()), started_at=0.0)
 
 
-class Watched:
-    """Timeouts, and what runs."""
-
-    def __init__(self):
-        self.running = {}
-        self.timeouts = Timeouts(self.running)
+class Watched(RunningExecutions):
+    """Running executions, which this hands out."""
 
     def hand_out(self, timeout, now, entered=None):
         execution = an_execution(timeout)
         execution.entered = entered
-        self.running[execution.number] = execution
-        self.timeouts.watch(execution, now)
+        self.add(execution, now)
         return execution
-
-    def end(self, execution):
-        del self.running[execution.number]
 
 
 def test_with_nothing_to_watch_there_is_no_check():
     watched = Watched()
-    assert watched.timeouts.next_check() is None
-    assert watched.timeouts.overdue(NOON) == []
+    assert watched.next_check() is None
+    assert watched.give_up_on_overdue(NOON) == []
 
 
 def test_a_job_without_timeout_is_never_overdue():
     watched = Watched()
     watched.hand_out(None, NOON, entered=NOON)
-    assert watched.timeouts.next_check() is None
-    assert watched.timeouts.overdue(NOON + 1_000_000) == []
+    assert watched.next_check() is None
+    assert watched.give_up_on_overdue(NOON + 1_000_000) == []
 
 
 def test_an_execution_that_has_ended_is_not_overdue_though_the_loop_has_not_heard_of_it():
     watched = Watched()
     execution = watched.hand_out(30, NOON, entered=NOON)
     execution.end(JobExecution.SUCCEEDED, 29.0)
-    assert watched.timeouts.overdue(NOON + 1000) == []
+    assert watched.give_up_on_overdue(NOON + 1000) == []
 
 
 def test_an_execution_is_overdue_when_its_timeout_has_passed_and_not_before():
     watched = Watched()
     execution = watched.hand_out(30, NOON, entered=NOON)
-    assert watched.timeouts.next_check() == NOON + 30
-    assert watched.timeouts.overdue(NOON + 29.999) == []
-    assert watched.timeouts.overdue(NOON + 30) == [execution]
+    assert watched.next_check() == NOON + 30
+    assert watched.give_up_on_overdue(NOON + 29.999) == []
+    assert watched.give_up_on_overdue(NOON + 30) == [execution]
 
 
 def test_it_is_told_once():
     watched = Watched()
     watched.hand_out(30, NOON, entered=NOON)
-    watched.timeouts.overdue(NOON + 30)
-    assert watched.timeouts.overdue(NOON + 1000) == []
-    assert watched.timeouts.next_check() is None
+    watched.give_up_on_overdue(NOON + 30)
+    assert watched.give_up_on_overdue(NOON + 1000) == []
+    assert watched.next_check() is None
 
 
 def test_the_timeout_counts_from_the_functions_first_line():
     watched = Watched()
     execution = watched.hand_out(30, NOON, entered=NOON + 7)
-    assert watched.timeouts.overdue(NOON + 30) == []
-    assert watched.timeouts.next_check() == NOON + 37
-    assert watched.timeouts.overdue(NOON + 37) == [execution]
+    assert watched.give_up_on_overdue(NOON + 30) == []
+    assert watched.next_check() == NOON + 37
+    assert watched.give_up_on_overdue(NOON + 37) == [execution]
 
 
 def test_a_job_that_waits_for_a_thread_does_not_run_over_its_timeout():
     watched = Watched()
     execution = watched.hand_out(30, NOON)
-    assert watched.timeouts.overdue(NOON + 500) == []
-    assert watched.timeouts.next_check() == NOON + 530
+    assert watched.give_up_on_overdue(NOON + 500) == []
+    assert watched.next_check() == NOON + 530
     execution.entered = NOON + 510
-    assert watched.timeouts.overdue(NOON + 530) == []
-    assert watched.timeouts.overdue(NOON + 540) == [execution]
+    assert watched.give_up_on_overdue(NOON + 530) == []
+    assert watched.give_up_on_overdue(NOON + 540) == [execution]
 
 
 def test_one_that_has_ended_is_not_overdue():
@@ -99,7 +91,7 @@ def test_one_that_has_ended_is_not_overdue():
     ended = watched.hand_out(30, NOON, entered=NOON)
     late = watched.hand_out(30, NOON, entered=NOON)
     watched.end(ended)
-    assert watched.timeouts.overdue(NOON + 31) == [late]
+    assert watched.give_up_on_overdue(NOON + 31) == [late]
 
 
 def test_one_that_has_ended_asks_for_no_check():
@@ -107,14 +99,14 @@ def test_one_that_has_ended_asks_for_no_check():
     ended = watched.hand_out(30, NOON, entered=NOON)
     watched.hand_out(40, NOON, entered=NOON)
     watched.end(ended)
-    assert watched.timeouts.next_check() == NOON + 40
+    assert watched.next_check() == NOON + 40
 
 
 def test_several_are_told_in_the_order_of_their_deadlines():
     watched = Watched()
     last, first, second = (watched.hand_out(each, NOON, entered=NOON) for each in (30, 10, 20))
-    assert watched.timeouts.overdue(NOON + 10) == [first]
-    assert watched.timeouts.overdue(NOON + 30) == [second, last]
+    assert watched.give_up_on_overdue(NOON + 10) == [first]
+    assert watched.give_up_on_overdue(NOON + 30) == [second, last]
 
 
 @given(
@@ -134,7 +126,7 @@ def test_exactly_those_which_run_past_their_timeout_are_told(executions):
             expected.add(execution)
     told = []
     for now in (NOON + 5, NOON + 12, NOON + 20):
-        told += watched.timeouts.overdue(now)
+        told += watched.give_up_on_overdue(now)
     assert len(told) == len(expected)
     assert set(told) == expected
 
@@ -144,5 +136,33 @@ def test_short_jobs_with_long_timeouts_do_not_fill_the_memory():
     staying = watched.hand_out(3600, NOON, entered=NOON)
     for moment in range(100_000):
         watched.end(watched.hand_out(3600, NOON + moment, entered=NOON + moment))
-    assert len(watched.timeouts._deadlines) <= 2000
-    assert watched.timeouts.overdue(NOON + 3600) == [staying]
+    assert len(watched._deadlines) <= 2000
+    assert watched.give_up_on_overdue(NOON + 3600) == [staying]
+
+
+def test_one_that_has_ended_is_taken_out_once():
+    watched = Watched()
+    execution = watched.hand_out(None, NOON)
+    assert len(watched) == 1
+    assert watched.end(execution)
+    assert not watched.end(execution)
+    assert not watched
+
+
+def test_one_over_its_timeout_stays_until_its_thread_is_free_but_is_waited_for_no_more():
+    watched = Watched()
+    execution = watched.hand_out(30, NOON, entered=NOON)
+    watched.give_up_on_overdue(NOON + 30)
+    assert len(watched) == 1
+    assert not watched.end(execution)
+    assert not watched
+
+
+def test_all_can_be_given_up_on_those_over_their_timeout_apart():
+    watched = Watched()
+    late = watched.hand_out(30, NOON, entered=NOON)
+    running = watched.hand_out(3600, NOON, entered=NOON)
+    watched.give_up_on_overdue(NOON + 30)
+    assert watched.give_up_on_all() == ([running], [late])
+    assert not watched
+    assert watched.next_check() is None

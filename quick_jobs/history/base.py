@@ -1,0 +1,81 @@
+"""What a runner asks of its history, whether one is kept or not."""
+
+from __future__ import annotations
+
+import abc
+from typing import Callable, Iterable, NamedTuple
+
+from quick_jobs.history.messages import HistoryClosed, HistoryMessage
+from quick_jobs.history.record import Record
+
+Tell = Callable[[HistoryMessage], None]
+
+
+class StopInfo(NamedTuple):
+    """Why and when (POSIX time) the runner stopped."""
+
+    reason: str
+    detail: str
+    stopped_at: float
+
+
+class History(abc.ABC):
+    """Takes what a runner has to say. No method waits for a database."""
+
+    #: Whether anything is kept.
+    is_kept: bool
+
+    @abc.abstractmethod
+    def start(self, tell: Tell) -> None:
+        """Begin; ``tell`` is called, in any thread, with messages of the history."""
+
+    @abc.abstractmethod
+    def put(self, records: Iterable[Record]) -> None:
+        """Have ``records`` written."""
+
+    @abc.abstractmethod
+    def forget(self, number: int) -> bool:
+        """Take back a start that is not written yet; return False if it may be on record."""
+
+    @abc.abstractmethod
+    def beat(self, now: float) -> None:
+        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds."""
+
+    @abc.abstractmethod
+    def prune(self) -> None:
+        """Have what is older than the retention setting deleted, when there is time."""
+
+    @abc.abstractmethod
+    def stop(self, stop_info: StopInfo) -> None:
+        """Have all that waits written, then why the runner stopped; then close."""
+
+    @abc.abstractmethod
+    def give_up(self) -> None:
+        """Close as soon as possible; what could not be written goes to the log, as JSON lines."""
+
+
+class NoHistory(History):
+    """Keeps nothing, and touches no database."""
+
+    is_kept = False
+
+    def start(self, tell: Tell) -> None:
+        self._tell = tell
+
+    def put(self, records: Iterable[Record]) -> None:
+        pass
+
+    def forget(self, number: int) -> bool:
+        return True
+
+    def beat(self, now: float) -> None:
+        pass
+
+    def prune(self) -> None:
+        pass
+
+    def stop(self, stop_info: StopInfo) -> None:
+        self._tell(HistoryClosed())
+
+    def give_up(self) -> None:
+        pass

@@ -1,0 +1,53 @@
+"""When a write that failed is tried again. Pure: the caller gives the time and the randomness."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+# Seconds between two tries while the database is away: soon at first, as most outages are short,
+# and never so long that anyone would wonder whether its return was noticed.
+_FIRST_BACKOFF = 0.1
+_LONGEST_BACKOFF = 2.0
+
+
+class Retries:
+    """Counts the failures in a row. ``at`` is when to try again; None when all is well."""
+
+    def __init__(self, now: float) -> None:
+        self.failures = 0
+        self.at: Optional[float] = now  # nothing has succeeded yet
+
+    def failed(self, now: float, random: float) -> None:
+        """Count a failure ``now``; ``random``, from 0 to 1, spreads the tries of many runners.
+
+        After the first one there is a try at once: a connection that broke is no outage.
+        """
+        self.failures += 1
+        backoff = 0.0
+        if self.failures > 1:
+            backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self.failures - 2, 10))
+        self.at = now + backoff * (0.5 + random / 2)
+
+    @property
+    def begins_outage(self) -> bool:
+        """Whether the last failure is the one that makes it an outage."""
+        return self.failures == 2
+
+    @property
+    def was_outage(self) -> bool:
+        """Whether what comes now comes after an outage."""
+        return self.failures > 1
+
+    def hurry(self, now: float) -> None:
+        """Try again ``now``, if a try is due at all: there may not be time for another."""
+        if self.at is not None:
+            self.at = now
+
+    def succeeded(self) -> None:
+        """Forget the failures."""
+        self.failures = 0
+        self.at = None
+
+    def is_waiting(self, now: float) -> bool:
+        """Return whether it is too early for the next try."""
+        return self.at is not None and now < self.at

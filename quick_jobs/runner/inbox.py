@@ -1,0 +1,53 @@
+"""What the runner's loop hears: of ends, from the history, and from signals."""
+
+from __future__ import annotations
+
+from queue import Empty
+from typing import Any, Callable, Dict, NamedTuple, Optional, Union
+
+from quick_jobs.history.messages import HistoryMessage
+from quick_jobs.mailbox import Mailbox
+from quick_jobs.runner.execution import Execution
+
+# Messages handled before the clock is looked at again.
+_MESSAGES_AT_ONCE = 1000
+
+
+class StopRequested(NamedTuple):
+    """A signal asks the runner to stop."""
+
+    signal: str
+
+
+Message = Union[Execution, HistoryMessage, StopRequested]
+
+
+class Inbox:
+    """A mailbox of messages, each of which is handled by its type."""
+
+    def __init__(self, handlers: Dict[type, Callable[[Any], None]]) -> None:
+        self._mailbox: Mailbox[Message] = Mailbox()
+        self._handlers = handlers
+        self.put = self._mailbox.put
+        self.put_quietly = self._mailbox.put_quietly
+        self.wake = self._mailbox.wake
+
+    def handle_all(self, timeout: Optional[float]) -> None:
+        """Handle the messages there are, waiting ``timeout`` seconds for the first one."""
+        try:
+            self._handle(self._mailbox.get(timeout))
+            for _ in range(_MESSAGES_AT_ONCE):
+                self._handle(self._mailbox.get_nowait())
+        except Empty:
+            pass
+
+    def wait_for(self, kind: type, timeout: float) -> None:
+        """Drop messages until one of this ``kind`` comes, or none in ``timeout`` seconds."""
+        try:
+            while not isinstance(self._mailbox.get(timeout), kind):
+                pass
+        except Empty:
+            pass
+
+    def _handle(self, message: Message) -> None:
+        self._handlers[type(message)](message)

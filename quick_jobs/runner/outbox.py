@@ -1,0 +1,50 @@
+"""What the runner's loop has to put on record, sent to the history once a step."""
+
+from __future__ import annotations
+
+import logging
+from typing import List
+
+from quick_jobs.history import History
+from quick_jobs.history.record import Record
+from quick_jobs.models import JobExecution
+from quick_jobs.runner.execution import Execution
+from quick_jobs.tracebacks import stack_text
+
+logger = logging.getLogger(__name__)
+
+NEVER_BEGUN = "the runner stopped before the job began"
+
+
+class Outbox:
+    """Records that wait for :meth:`send`. ``max_traceback`` is in bytes."""
+
+    def __init__(self, history: History, max_traceback: int) -> None:
+        self._history = history
+        self._max_traceback = max_traceback
+        self._records: List[Record] = []
+
+    def put(self, records: List[Record]) -> None:
+        """Add ``records``."""
+        self._records += records
+
+    def put_never_begun(self, execution: Execution, now: float) -> None:
+        """Put on record that ``execution`` did not begin before the runner stopped."""
+        self._put_given_up(execution, JobExecution.INTERRUPTED, NEVER_BEGUN, "", now)
+
+    def put_given_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
+        """Put on record, and log, that ``execution`` is waited for no longer, and where it is."""
+        stack = stack_text(execution.thread_id, self._max_traceback)
+        logger.error("%s %s\n%s", execution.name, error, stack)
+        self._put_given_up(execution, outcome, error, stack, now)
+
+    def _put_given_up(
+        self, execution: Execution, outcome: str, error: str, stack: str, now: float
+    ) -> None:
+        self._records.append(execution.record_given_up(outcome, now, error, stack))
+
+    def send(self) -> None:
+        """Have the history write what there is."""
+        if self._records:
+            self._history.put(self._records)
+            self._records = []

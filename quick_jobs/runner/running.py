@@ -1,0 +1,77 @@
+"""The executions that were handed out, and their timeouts. Pure: the caller gives the time."""
+
+from __future__ import annotations
+
+import heapq
+from typing import Dict, List, Optional, Tuple
+
+from quick_jobs.runner.execution import Execution
+
+# Executions that have ended stay in the heap until they are due, unless they outnumber those that
+# run by so many: short jobs with long timeouts would fill the memory.
+_MOST_ENDED = 1000
+
+
+class RunningExecutions:
+    """Executions from when they are handed out until they end or are given up on.
+
+    One that ran over its timeout is given up on, and known apart, for as long
+    as its thread is still at work.
+    """
+
+    def __init__(self) -> None:
+        self._running: Dict[int, Execution] = {}
+        self._timed_out: Dict[int, Execution] = {}
+        self._deadlines: List[Tuple[float, int]] = []  # a heap of deadlines and numbers
+
+    def __len__(self) -> int:
+        return len(self._running) + len(self._timed_out)
+
+    def add(self, execution: Execution, now: float) -> None:
+        """Take up ``execution``, which is handed out ``now``; watch its job's timeout."""
+        self._running[execution.number] = execution
+        timeout = execution.scheduled.timeout
+        if timeout is None:
+            return
+        heapq.heappush(self._deadlines, (now + timeout, execution.number))
+        if len(self._deadlines) > 2 * len(self._running) + _MOST_ENDED:
+            self._deadlines = [each for each in self._deadlines if each[1] in self._running]
+            heapq.heapify(self._deadlines)
+
+    def end(self, execution: Execution) -> bool:
+        """Take out ``execution``, which has ended; return False if it was given up on before."""
+        self._timed_out.pop(execution.number, None)
+        return self._running.pop(execution.number, None) is not None
+
+    def next_check(self) -> Optional[float]:
+        """Return when :meth:`give_up_on_overdue` is to be called next."""
+        while self._deadlines and self._deadlines[0][1] not in self._running:
+            heapq.heappop(self._deadlines)
+        return self._deadlines[0][0] if self._deadlines else None
+
+    def give_up_on_overdue(self, now: float) -> List[Execution]:
+        """Return those that run for longer than their timeout, counted from their first line.
+
+        Each is returned once.
+        """
+        overdue: List[Execution] = []
+        while self._deadlines and self._deadlines[0][0] <= now:
+            execution = self._running.get(heapq.heappop(self._deadlines)[1])
+            if execution is None or execution.duration is not None:
+                continue  # it has ended, whether or not the loop has heard of it
+            began = now if execution.entered is None else execution.entered
+            deadline = began + (execution.scheduled.timeout or 0.0)
+            if deadline <= now:
+                overdue.append(execution)
+                self._timed_out[execution.number] = self._running.pop(execution.number)
+            else:
+                heapq.heappush(self._deadlines, (deadline, execution.number))
+        return overdue
+
+    def give_up_on_all(self) -> Tuple[List[Execution], List[Execution]]:
+        """Take out all; return those that run, and those that ran over their timeout before."""
+        running, timed_out = list(self._running.values()), list(self._timed_out.values())
+        self._running.clear()
+        self._timed_out.clear()
+        self._deadlines.clear()
+        return running, timed_out

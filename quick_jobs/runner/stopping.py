@@ -1,0 +1,113 @@
+"""The runner's way out, step by step, as :class:`Shutdown` decides."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+import threading
+from typing import Callable, Optional
+
+from quick_jobs.durations import in_words
+from quick_jobs.history import History, StopInfo
+from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.outbox import Outbox
+from quick_jobs.runner.running import RunningExecutions
+from quick_jobs.runner.shutdown import Phase, Shutdown
+from quick_jobs.runner.starts import Starts
+from quick_jobs.runner.workers import WorkerPool
+
+logger = logging.getLogger(__name__)
+
+
+class Stopping:
+    """Ends the starts that wait, the jobs, the threads, and last the history.
+
+    ``is_stopping`` tells the jobs. ``stop_after`` is in seconds, counted from ``now``.
+    """
+
+    def __init__(
+        self,
+        shutdown: Shutdown,
+        is_stopping: threading.Event,
+        starts: Starts,
+        running: RunningExecutions,
+        pool: WorkerPool[Execution],
+        outbox: Outbox,
+        history: History,
+        wall_clock: Callable[[], float],
+        stop_after: Optional[float],
+        now: float,
+    ) -> None:
+        self.has_abandoned = False
+        self.history_is_closed = False
+        self._shutdown = shutdown
+        self._is_stopping = is_stopping
+        self._starts = starts
+        self._running = running
+        self._pool = pool
+        self._outbox = outbox
+        self._history = history
+        self._wall_clock = wall_clock
+        self._began_at = now
+        self._stop_after = stop_after
+
+    def begin(self, reason: str, detail: str, exit_status: int, now: float) -> None:
+        """Begin to stop; if that has begun already, only the exit status can become worse."""
+        if not self._shutdown.begin(reason, detail, exit_status, now):
+            return
+        logger.info("stopping: %s", detail)
+        self._is_stopping.set()
+        self._outbox.send()
+        for execution in self._starts.take_all():
+            if not self._history.forget(execution.number):
+                self._outbox.put_never_begun(execution, now)
+
+    def next_check(self) -> Optional[float]:
+        """Return when :meth:`proceed` is to be called next, whatever happens."""
+        if self._shutdown.phase is Phase.RUNNING and self._stop_after is not None:
+            return self._began_at + self._stop_after
+        return self._shutdown.deadline
+
+    def proceed(self, now: float) -> None:
+        """Take the next step, when its time has come."""
+        self._stop_in_time(now)
+        shutdown = self._shutdown
+        if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
+            self.abandon_running(now)
+        if shutdown.phase is Phase.STOPPING and not self._running:
+            self.close(now)
+        elif shutdown.phase is Phase.CLOSING and (self.history_is_closed or shutdown.is_late(now)):
+            self._history.give_up()
+            shutdown.finish()
+
+    def _stop_in_time(self, now: float) -> None:
+        after = self._stop_after
+        if self._shutdown.phase is not Phase.RUNNING or after is None:
+            return
+        if now >= self._began_at + after:
+            lifetime = in_words(dt.timedelta(seconds=after))
+            self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)
+
+    def abandon_running(self, now: float) -> None:
+        """Leave without the jobs that do not end."""
+        self.has_abandoned = bool(self._running)
+        running, timed_out = self._running.give_up_on_all()
+        for execution in running:
+            if execution.entered is None:
+                self._outbox.put_never_begun(execution, now)
+            else:
+                self._shutdown.exit_status = 1
+                self._outbox.put_given_up(
+                    execution, JobExecution.ABANDONED, "did not end in time", now
+                )
+        for execution in timed_out:
+            logger.error("%s, which ran over its timeout, has not ended since", execution.name)
+
+    def close(self, now: float) -> None:
+        """Have the history closed, which takes until all is written."""
+        shutdown = self._shutdown
+        shutdown.close(now)
+        self._pool.stop()
+        self._outbox.send()
+        self._history.stop(StopInfo(shutdown.reason, shutdown.detail, self._wall_clock()))

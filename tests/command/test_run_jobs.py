@@ -4,7 +4,6 @@ import re
 
 import pytest
 from django.core.management import call_command
-from django.db import connection
 
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -259,18 +258,6 @@ def test_without_any_database_the_jobs_run_all_the_same(site):
         "WARNING No history is kept: it needs a database of SQLite, PostgreSQL, MariaDB or MySQL, "
         "and 'default' is not configured. Use --no-history to run without one.\n"
     ) in ended.stderr
-
-
-def test_an_sqlite_that_is_too_old_is_told(transactional_db, monkeypatch, capsys):
-    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 23, 1))
-    monkeypatch.setattr("sqlite3.sqlite_version", "3.23.1")
-    if connection.vendor != "sqlite":
-        pytest.skip("it is no matter where the history is elsewhere")
-    with pytest.raises(SystemExit, match="1"):
-        call_command("run_jobs", "--include-job=job_runner.sample_jobs.sample_job_1")
-    assert capsys.readouterr().err == (
-        "The job history needs SQLite 3.24 or newer, and Python has 3.23.1.\n"
-    )
 
 
 def test_an_error_in_the_command_itself_has_a_traceback_and_exit_status_1(site):

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import threading
+from queue import Empty
+
+import pytest
+
+from quick_jobs.mailbox import Mailbox
+from quick_jobs.stop_signals import stop_on_signals
+from tests.site import wait_until
+
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+
+
+def handlers():
+    return [signal.getsignal(number) for number in SIGNALS]
+
+
+@pytest.mark.parametrize("number", SIGNALS)
+def test_a_signal_asks_to_stop_by_its_name(number):
+    requests = []
+    with stop_on_signals(requests.append):
+        os.kill(os.getpid(), number)
+        wait_until(lambda: requests)
+    assert requests == [number.name]
+
+
+def test_a_second_signal_asks_again():
+    requests = []
+    with stop_on_signals(requests.append):
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_until(lambda: requests)
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: len(requests) == 2)
+    assert requests == ["SIGTERM", "SIGINT"]
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_afterwards_the_signals_do_what_they_did(fails):
+    def own(number, frame): ...
+
+    before = signal.signal(signal.SIGQUIT, own)
+    try:
+        expected = handlers()
+        try:
+            with stop_on_signals(print):
+                assert not set(handlers()) & set(expected)
+                if fails:
+                    raise LookupError
+        except LookupError:
+            pass
+        assert handlers() == expected
+        assert handlers()[2] is own
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+
+
+def test_a_signal_that_another_thread_gets_is_heard_at_once():
+    """Of itself, Python tells the main thread when that has waited for long enough."""
+    mailbox = Mailbox()
+
+    def raise_signal():
+        signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+
+    with stop_on_signals(mailbox.put, mailbox.wake):
+        threading.Timer(0.2, raise_signal).start()
+        assert mailbox.get(20) == "SIGTERM"
+    with pytest.raises(Empty):
+        mailbox.get(0)
+
+
+def test_who_wants_to_know_of_signals_beside_it_is_told_again_afterwards():
+    inward, outward = socket.socketpair()
+    outward.setblocking(False)
+    before = signal.set_wakeup_fd(outward.fileno())
+    try:
+        threads = threading.active_count()
+        with stop_on_signals(print):
+            pass
+        assert threading.active_count() == threads
+        assert signal.set_wakeup_fd(before) == outward.fileno()
+    finally:
+        signal.set_wakeup_fd(before)
+        inward.close()
+        outward.close()
+
+
+def test_outside_the_main_thread_nothing_changes():
+    before = handlers()
+    inside = []
+
+    def work():
+        with stop_on_signals(print):
+            inside.extend(handlers())
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join(20)
+    assert inside == before
+
+
+def test_a_handler_that_another_language_installed_gives_way_to_the_default(monkeypatch):
+    """Python tells None of it, and cannot put it back."""
+    install = signal.signal
+    before = handlers()
+    with monkeypatch.context() as patched:
+        patched.setattr(signal, "signal", lambda number, handler: install(number, handler) and None)
+        with stop_on_signals(print):
+            pass
+    after = handlers()
+    for number, handler in zip(SIGNALS, before):
+        signal.signal(number, handler)
+    assert after == [signal.SIG_DFL] * 3
+
+
+def test_signals_that_the_platform_does_not_have_are_left_out():
+    """As on Windows."""
+    import importlib
+
+    from quick_jobs import stop_signals
+
+    quit_signal = signal.SIGQUIT
+    before = signal.getsignal(quit_signal)
+    del signal.SIGQUIT
+    try:
+        importlib.reload(stop_signals)
+        with stop_signals.stop_on_signals(print):
+            assert signal.getsignal(quit_signal) == before
+    finally:
+        signal.SIGQUIT = quit_signal
+        importlib.reload(stop_signals)

@@ -1,10 +1,13 @@
+import re
 import signal
+from pathlib import Path
 
 import pytest
 from django.db import connection, connections
 from hypothesis import HealthCheck, settings
 
 from tests.site import Site, wait_until
+from tests.turns import turns
 
 __all__ = ["wait_until"]
 
@@ -13,6 +16,70 @@ settings.register_profile(
     "quick_jobs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
 )
 settings.load_profile("quick_jobs")
+
+
+#: The folders whose tests start processes, all of them.
+WITH_PROCESSES = {"browser", "command", "faults"}
+#: Markers of what runs only where it is asked for.
+ON_REQUEST = ("browser", "faults")
+
+
+def pytest_itemcollected(item):
+    if WITH_PROCESSES.intersection(item.path.relative_to(Path(__file__).parent).parts[:1]):
+        item.add_marker("processes")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    """Leave out what nobody asked for; put what must be alone last, where few have to wait."""
+    left_out = [
+        item
+        for item in items
+        if any(item.get_closest_marker(name) for name in ON_REQUEST) and not is_asked_for(item)
+    ]
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = [item for item in items if item not in set(left_out)]
+    items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
+
+
+def is_asked_for(item):
+    """Return whether ``-m`` names one of the test's markers, or an argument its file or folder.
+
+    These are the markers of what runs on request. Not in the settings as a ``-m``, which another
+    on the command line would replace.
+    """
+    config = item.config
+    if any(
+        item.get_closest_marker(word)
+        for word in re.findall(r"\w+", config.option.markexpr)
+        if word in ON_REQUEST
+    ):
+        return True
+    folder = Path(__file__).parent
+    paths = [config.invocation_params.dir / str(arg).partition("::")[0] for arg in config.args]
+    return any(
+        (path == item.path or path in item.path.parents) and folder in path.parents
+        for path in map(Path.resolve, paths)
+    )
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport():
+    """Let a worker send what a test logged: pytest-xdist fails on what is not valid Unicode."""
+    report = (yield).get_result()
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+
+
+within_turn = turns()
+
+
+@pytest.hookimpl(hookwrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item):
+    # Around the test's timeout, so that it does not run while it waits.
+    with within_turn(alone=item.get_closest_marker("alone") is not None):
+        yield
 
 
 # What a shell runs in the background ignores Ctrl-C, which some tests send.

@@ -4,6 +4,8 @@ import signal
 import time
 from collections import defaultdict
 
+import pytest
+
 from quick_jobs.models import JobExecution
 from tests.site import wait_until
 
@@ -77,6 +79,7 @@ def some_day(env):
 STALL = 3.0
 
 
+@pytest.mark.alone
 def test_jobs_start_when_they_are_due_and_once_after_a_stall(site):
     jobs(site, STARTS)
     runner = site.start("run_jobs", "--no-history")
@@ -111,6 +114,7 @@ def count(site, name):
 # Threads.
 
 
+@pytest.mark.alone
 def test_ten_thousand_jobs_due_at_once_need_a_handful_of_threads(site):
     jobs(
         site,
@@ -130,6 +134,7 @@ for number in range(10000):
     assert JobExecution.objects.filter(outcome="succeeded").count() == 10000
 
 
+@pytest.mark.alone
 def test_two_hundred_jobs_that_wait_all_run_at_the_same_time(site):
     jobs(
         site,

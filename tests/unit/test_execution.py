@@ -693,6 +693,7 @@ def test_queries_that_were_logged_for_debugging_do_not_pile_up(transactional_db,
 # A job that forks.
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 @pytest.mark.parametrize("fails", [False, True])

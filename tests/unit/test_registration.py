@@ -162,7 +162,9 @@ class CallableInstance:
 
 @pytest.mark.parametrize("enabled", [True, False])
 @pytest.mark.parametrize(
-    "func", [functools.partial(plain), CallableInstance(), CallableInstance, None, 5], ids=repr
+    "func",
+    [functools.partial(plain), CallableInstance(), CallableInstance, None, 5],
+    ids=["a partial", "an instance", "a class", "None", "a number"],
 )
 def test_what_is_no_function_is_an_error_that_says_so(func, enabled):
     with pytest.raises(TypeError, match="^@register_job needs a function with a name, not "):

@@ -174,6 +174,7 @@ def test_a_signal_that_nobody_listens_to_is_not_sent(monkeypatch):
     assert run(a_job(succeeds)).outcome == JobExecution.SUCCEEDED
 
 
+@pytest.mark.processes
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
 @pytest.mark.filterwarnings("ignore:This process .* is multi-threaded:DeprecationWarning")
 def test_the_child_of_a_job_that_forks_tells_nothing(connect, tmp_path):

@@ -334,6 +334,7 @@ class WithoutTransaction(TransactionTestCase):
         assert len(seen) == 1
 
 
+@pytest.mark.processes
 def test_the_package_and_its_signals_are_imported_before_there_are_models():
     code = (
         "import sys, quick_jobs, quick_jobs.signals; sys.exit('quick_jobs.models' in sys.modules)"

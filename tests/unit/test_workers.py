@@ -192,6 +192,7 @@ def test_a_task_waits_until_a_thread_takes_it(owner, waiting):
     wait_until(lambda: pool_owner.pool.waiting == 0)
 
 
+@pytest.mark.alone
 def test_ten_thousand_tasks_of_no_length_need_a_handful_of_threads(owner):
     pool_owner = owner(lambda task: None)
     pool_owner.submit(range(10_000))
@@ -200,6 +201,7 @@ def test_ten_thousand_tasks_of_no_length_need_a_handful_of_threads(owner):
     assert 1 <= pool_owner.pool.size <= 10
 
 
+@pytest.mark.alone
 def test_two_hundred_tasks_that_wait_all_run_at_the_same_time(owner, waiting):
     pool_owner = owner(waiting)
     pool_owner.submit(range(200))
@@ -250,6 +252,7 @@ def test_of_the_threads_that_rest_the_last_takes_the_next_task(owner, waiting):
     assert len(pool_owner.workers) == 1
 
 
+@pytest.mark.alone
 def test_a_burst_of_short_tasks_wakes_few_threads(owner, waiting):
     pool_owner = owner(waiting)
     pool_owner.submit(range(50))
@@ -363,6 +366,7 @@ def test_what_was_taken_since_the_last_check_counts(owner, waiting):
     assert seen == [(2, 1, True), (2, 1, True), (0, 2, True)]
 
 
+@pytest.mark.alone
 def test_the_processors_time_counts():
     pool = WorkerPool(lambda task: None, on_death=print)
     seen = []

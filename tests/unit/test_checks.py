@@ -107,8 +107,8 @@ def test_jobs_that_cannot_be_run_are_told_each(jobs):
     jobs([takes_nothing, good, is_async])
     told = quick_jobs_checks.check_jobs()
     assert [message.id for message in told] == ["quick_jobs.E008"] * 2
-    assert told[0].msg.startswith("tests.test_checks.takes_nothing must take one argument")
-    assert told[1].msg.startswith("tests.test_checks.is_async is an async function")
+    assert told[0].msg.startswith("tests.unit.test_checks.takes_nothing must take one argument")
+    assert told[1].msg.startswith("tests.unit.test_checks.is_async is an async function")
 
 
 def test_the_jobs_of_all_apps_are_checked():

@@ -259,7 +259,7 @@ def test_an_execution_that_waits_has_not_been_entered():
     execution = an_execution(succeeds)
     assert execution.record() == Record(
         execution.number,
-        "tests.test_execution.succeeds",
+        "tests.unit.test_execution.succeeds",
         started_at=1000.0,
         finished_at=None,
         duration=None,
@@ -303,7 +303,7 @@ def test_a_record_says_when_it_finished_how_late_it_was_and_how_it_ended():
     execution.end(JobExecution.FAILED, 1.5, "KeyError: 'x'", "Traceback …")
     assert execution.record() == Record(
         execution.number,
-        "tests.test_execution.succeeds",
+        "tests.unit.test_execution.succeeds",
         started_at=1000.0,
         finished_at=1001.5,
         duration=1.5,

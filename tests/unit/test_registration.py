@@ -54,7 +54,7 @@ def test_without_variance_and_timeout_there_is_none():
 
 
 def test_a_job_is_named_by_its_dotted_path():
-    assert register_job(60)(plain).name == "tests.test_registration.plain"
+    assert register_job(60)(plain).name == "tests.unit.test_registration.plain"
 
 
 def test_a_job_can_be_called_by_hand():
@@ -68,7 +68,7 @@ def test_a_job_looks_like_its_function():
     assert job.__doc__ == "Return what it was given."
     assert inspect.unwrap(job) is job._func is plain
     assert inspect.signature(job) == inspect.signature(plain)
-    assert repr(job) == "<RegisteredJob tests.test_registration.plain>"
+    assert repr(job) == "<RegisteredJob tests.unit.test_registration.plain>"
 
 
 @pytest.mark.parametrize("attribute", ["name", "interval", "variance", "timeout", "location"])
@@ -102,7 +102,7 @@ def test_disabled_it_stays_the_plain_function_unregistered():
     def disabled(env): ...
 
     assert register_job(60, enabled=False)(disabled) is disabled
-    assert registered_as("tests.test_registration.disabled") == ()
+    assert registered_as("tests.unit.test_registration.disabled") == ()
 
 
 @pytest.mark.parametrize("argument", ARGUMENTS)
@@ -111,7 +111,7 @@ def test_a_wrong_type_is_an_error_that_names_the_argument_and_the_function(argum
     with pytest.raises(TypeError) as error:
         register(argument, value)
     assert str(error.value) == (
-        f"The {argument} of tests.test_registration.plain must be a number of seconds "
+        f"The {argument} of tests.unit.test_registration.plain must be a number of seconds "
         f"or a timedelta, not {value!r}"
     )
 
@@ -121,7 +121,7 @@ def test_a_wrong_type_is_an_error_that_names_the_argument_and_the_function(argum
     "value", [-1, timedelta(seconds=-1), float("nan"), float("inf"), 1e300, timedelta.max], ids=repr
 )
 def test_a_wrong_value_is_an_error_that_names_the_argument_and_the_function(argument, value):
-    with pytest.raises(ValueError, match=f"^The {argument} of tests.test_registration.plain must"):
+    with pytest.raises(ValueError, match=f"^The {argument} of tests.unit.test_registration.plain must"):
         register(argument, value)
 
 
@@ -140,7 +140,7 @@ def test_a_timeout_of_zero_is_an_error_that_names_it(timeout):
     "arguments", [{"interval": -1}, {"interval": 1, "timeout": 0}], ids=["interval", "timeout"]
 )
 def test_wrong_values_are_errors_of_a_disabled_job_too(arguments):
-    with pytest.raises(ValueError, match="of tests.test_registration.plain must"):
+    with pytest.raises(ValueError, match="of tests.unit.test_registration.plain must"):
         register_job(**arguments, enabled=False)(plain)
 
 
@@ -173,7 +173,7 @@ def test_what_is_no_function_is_an_error_that_says_so(func, enabled):
 
 def test_a_partial_that_is_named_like_a_function_can_be_a_job():
     job = register_job(60)(functools.update_wrapper(functools.partial(plain), plain))
-    assert job.name == "tests.test_registration.plain"
+    assert job.name == "tests.unit.test_registration.plain"
 
 
 def takes_env(env): ...
@@ -302,4 +302,4 @@ def test_jobs_of_one_name_are_all_remembered():
     @register_job(60)
     def namesake(env): ...
 
-    assert registered_as("tests.test_registration.namesake") == (first, namesake)
+    assert registered_as("tests.unit.test_registration.namesake") == (first, namesake)

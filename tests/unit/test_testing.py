@@ -196,7 +196,7 @@ def test_receivers_of_signals_hear_of_it():
         run_job(raises(ValueError()), catch_exceptions=True)
     finally:
         execution_finished.disconnect(receive)
-    assert heard == [("tests.test_testing.job", "failed")]
+    assert heard == [("tests.unit.test_testing.job", "failed")]
 
 
 @pytest.mark.parametrize("func", [lambda env: None, register_job(60, enabled=False)(print), None])
@@ -238,7 +238,7 @@ def test_the_history_has_a_row_if_the_test_likes(any_db):
     assert execution.lateness >= timedelta(0)
     job = Job.objects.get()
     assert execution.job == job
-    assert (job.name, job.interval) == ("tests.test_testing.<lambda>", timedelta(seconds=90))
+    assert (job.name, job.interval) == ("tests.unit.test_testing.<lambda>", timedelta(seconds=90))
     assert job.timeout == timedelta(seconds=30)
 
 

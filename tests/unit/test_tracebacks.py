@@ -65,17 +65,17 @@ def recurse(depth, then):
         (ValueError("too large"), "ValueError: too large"),
         (KeyError("x"), "KeyError: 'x'"),
         (SystemExit(3), "SystemExit: 3"),
-        (ShopError("closed"), "tests.test_tracebacks.ShopError: closed"),
-        (ShopError.Nested("closed"), "tests.test_tracebacks.ShopError.Nested: closed"),
+        (ShopError("closed"), "tests.unit.test_tracebacks.ShopError: closed"),
+        (ShopError.Nested("closed"), "tests.unit.test_tracebacks.ShopError.Nested: closed"),
         (ValueError(), "ValueError"),
         (ValueError(" \n \n"), "ValueError"),
         (ValueError("\n first \nsecond\n"), "ValueError: first "),
         (ValueError("windows\r\nlines"), "ValueError: windows"),
         (ValueError("Grüße 🐍"), "ValueError: Grüße 🐍"),
         (ValueError("a\0b\udc80"), "ValueError: a\\x00b\\udc80"),
-        (StrRaises(LookupError()), "tests.test_tracebacks.StrRaises: <its str() raises LookupErr…"),
-        (StrRaises(SystemExit()), "tests.test_tracebacks.StrRaises: <its str() raises SystemExi…"),
-        (NoString(), "tests.test_tracebacks.NoString: <its str() raises TypeError>"),
+        (StrRaises(LookupError()), "tests.unit.test_tracebacks.StrRaises: <its str() raises LookupErr…"),
+        (StrRaises(SystemExit()), "tests.unit.test_tracebacks.StrRaises: <its str() raises SystemExi…"),
+        (NoString(), "tests.unit.test_tracebacks.NoString: <its str() raises TypeError>"),
     ],
     ids=lambda value: ascii(value)[:40] if isinstance(value, str) else type(value).__name__,
 )
@@ -164,7 +164,7 @@ def test_an_exception_whose_str_raises_has_a_traceback(failure):
 
 def test_an_exception_that_cannot_be_formatted_is_told_with_the_reason():
     assert traceback_text(raised(CannotBeFormatted("odd")), LIMIT) == (
-        "tests.test_tracebacks.CannotBeFormatted: odd\n"
+        "tests.unit.test_tracebacks.CannotBeFormatted: odd\n"
         "(no traceback: formatting it raised LookupError('no line'))\n"
     )
 

@@ -31,7 +31,7 @@ from quick_jobs.admin.notices import notices
 from quick_jobs.admin.present import present_at
 from quick_jobs.admin.search import matches, searched
 from quick_jobs.admin.spans import Span
-from quick_jobs.admin.timeline import timeline_context
+from quick_jobs.admin.timeline.page import timeline_context
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 

@@ -6,9 +6,9 @@ import re
 import pytest
 from django.utils import timezone
 
-from quick_jobs.admin.axis import ticks
-from quick_jobs.admin.lanes import SLOTS, Window, bars_of, bars_of_many, gaps_between
 from quick_jobs.admin.lately import Seen
+from quick_jobs.admin.timeline.axis import ticks
+from quick_jobs.admin.timeline.bars import SLOTS, Window, bars_of, bars_of_many, gaps_between
 from quick_jobs.models import JobExecution
 from tests.admin_pages import ago, make_executions, make_job, make_runner, page
 
@@ -114,7 +114,7 @@ def test_a_job_with_many_executions_is_summed_up_with_links_to_the_lists(admin_c
 def test_of_a_job_with_very_many_executions_the_slots_and_the_failures_are_shown(
     admin_client, job, runner, monkeypatch
 ):
-    monkeypatch.setattr("quick_jobs.admin.timeline_data.MOST_READ", 200)
+    monkeypatch.setattr("quick_jobs.admin.timeline.queries.MOST_READ", 200)
     executions = make_executions(job, runner, 300, every=10)
     JobExecution.objects.filter(pk=executions[150].pk).update(outcome="failed")
     html = page(admin_client, "timeline", span="1h")
@@ -122,7 +122,7 @@ def test_of_a_job_with_very_many_executions_the_slots_and_the_failures_are_shown
     assert html.count("many executions") > 80
     assert "are not shown" not in html
     JobExecution.objects.update(outcome="failed")
-    monkeypatch.setattr("quick_jobs.admin.timeline_data.MOST_BAD", 50)
+    monkeypatch.setattr("quick_jobs.admin.timeline.queries.MOST_BAD", 50)
     assert "failures before" in page(admin_client, "timeline", span="1h")
 
 
@@ -140,13 +140,13 @@ def test_more_runners_than_are_read_leave_no_gaps_before_them(
     admin_client, job, runner, monkeypatch
 ):
     make_executions(job, runner)
-    monkeypatch.setattr("quick_jobs.admin.timeline.MOST_RUNNERS", 1)
+    monkeypatch.setattr("quick_jobs.admin.timeline.page.MOST_RUNNERS", 1)
     assert page(admin_client, "timeline", span="6h").count('class="qj-gap"') == 1
 
 
 def test_other_times_and_other_jobs_can_be_reached(admin_client, runner, monkeypatch):
-    monkeypatch.setattr("quick_jobs.admin.timeline.LANES", 2)
-    monkeypatch.setattr("quick_jobs.admin.timeline_data.LANES", 2)
+    monkeypatch.setattr("quick_jobs.admin.timeline.page.LANES", 2)
+    monkeypatch.setattr("quick_jobs.admin.timeline.queries.LANES", 2)
     for name in "abc":
         make_executions(make_job(f"shop.jobs.{name}"), runner)
     html = page(admin_client, "timeline")

@@ -70,14 +70,14 @@ FOLDERS = sorted(name for name, paths in modules().items() if len(paths) > 1)
 
 @pytest.mark.parametrize("folder", FOLDERS)
 def test_the_modules_of_a_folder_do_not_import_each_other_in_a_circle(folder):
-    def name_in(dotted):
-        return dotted.split(".")[2]
-
-    start = f"quick_jobs.{folder}."
-    left = {
-        path.stem: {name_in(each) for each in imports(path) if each.startswith(start)}
-        for path in (PACKAGE / folder).glob("*.py")
+    files = {
+        ".".join(path.relative_to(ROOT).with_suffix("").parts): path
+        for path in (PACKAGE / folder).rglob("*.py")
         if path.stem != "__init__"
+    }
+    left = {
+        name: {other for other in files for each in imports(path) if each.startswith(f"{other}.")}
+        for name, path in files.items()
     }
     while left:
         free = [name for name, needed in left.items() if not needed & left.keys()]

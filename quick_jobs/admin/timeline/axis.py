@@ -7,7 +7,7 @@ from typing import List, NamedTuple
 
 from django.utils import timezone
 
-from quick_jobs.admin.lanes import Window
+from quick_jobs.admin.timeline.bars import Window
 
 _STEPS = (
     (dt.timedelta(hours=1), dt.timedelta(minutes=10)),

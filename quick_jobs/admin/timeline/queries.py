@@ -7,11 +7,11 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from django.db.models import OuterRef, Q, Subquery
 
-from quick_jobs.admin.lanes import Bar, Window, bars_of, bars_of_many
 from quick_jobs.admin.lately import Seen, see
 from quick_jobs.admin.present import Present
 from quick_jobs.admin.recent import Newest, any_of, newest_of_each
-from quick_jobs.admin.slots import slots_in_use
+from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
+from quick_jobs.admin.timeline.buckets import slots_in_use
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: Jobs on a page.

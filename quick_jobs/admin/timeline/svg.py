@@ -10,12 +10,12 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from quick_jobs.admin.axis import Tick
 from quick_jobs.admin.badges import execution_text, runner_state, runner_text
-from quick_jobs.admin.lanes import MANY, Bar, Window
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.present import Present
 from quick_jobs.admin.spans import Span
+from quick_jobs.admin.timeline.axis import Tick
+from quick_jobs.admin.timeline.bars import MANY, Bar, Window
 from quick_jobs.admin.wording import clock_time, in_words
 from quick_jobs.models import JobExecution, JobRunner
 

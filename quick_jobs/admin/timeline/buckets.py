@@ -8,7 +8,7 @@ from django.db import connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField
 
-from quick_jobs.admin.lanes import SLOTS, Window
+from quick_jobs.admin.timeline.bars import SLOTS, Window
 from quick_jobs.models import Job, JobExecution
 
 Query = Tuple[str, List[Any]]

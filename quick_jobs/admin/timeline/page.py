@@ -11,14 +11,13 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from quick_jobs.admin.axis import ticks
 from quick_jobs.admin.badges import EXECUTION_STATES
-from quick_jobs.admin.drawing import draw_axis, draw_gaps, draw_lane, draw_runners, draw_ticks
-from quick_jobs.admin.lanes import MANY, Bar, Window, gaps_between
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.present import Present, present_at
 from quick_jobs.admin.spans import NAMED, Span, whole_number
-from quick_jobs.admin.timeline_data import (
+from quick_jobs.admin.timeline.axis import ticks
+from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between
+from quick_jobs.admin.timeline.queries import (
     LANES,
     MOST_READ,
     MOST_RUNNERS,
@@ -26,6 +25,7 @@ from quick_jobs.admin.timeline_data import (
     lanes,
     runners_in,
 )
+from quick_jobs.admin.timeline.svg import draw_axis, draw_gaps, draw_lane, draw_runners, draw_ticks
 from quick_jobs.admin.wording import clock_time
 from quick_jobs.models import Job, JobExecution, JobRunner
 

@@ -17,9 +17,9 @@ from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.lately import Lately, Seen, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.overview import overview
-from quick_jobs.admin.picture import picture
 from quick_jobs.admin.present import present_at
 from quick_jobs.admin.registered import live_runners, live_runners_by_job, names_in_code
+from quick_jobs.admin.sparkline import sparkline
 from quick_jobs.admin.wording import (
     NOTHING,
     ago,
@@ -33,7 +33,7 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 #: What is "lately": so many executions of each job.
 LATELY = 50
 
-#: Bars in a picture in the list; on a job's own page it has all of them.
+#: Bars in a sparkline in the list; on a job's own page it has all of them.
 BARS = 20
 
 
@@ -130,11 +130,11 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("last executions"))
     def picture(self, job: Any) -> str:
-        return picture(job.lately.executions[:BARS], job.links) or NOTHING
+        return sparkline(job.lately.executions[:BARS], job.links) or NOTHING
 
     @column(gettext_lazy("last executions"))
     def long_picture(self, job: Any) -> str:
-        return picture(job.lately.executions, job.links) or NOTHING
+        return sparkline(job.lately.executions, job.links) or NOTHING
 
     @column(gettext_lazy("typical duration"))
     def typical_duration(self, job: Any) -> str:

@@ -1,4 +1,4 @@
-"""A small picture of a job's last executions: one bar each, its height the duration."""
+"""A sparkline of a job's last executions: one bar each, its height the duration."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _WIDTH = 5
 _MARK = 3
 
 
-def picture(executions: Sequence[Seen], links: Links) -> str:
+def sparkline(executions: Sequence[Seen], links: Links) -> str:
     """Return SVG of ``executions``, which come newest first; the newest is drawn last."""
     if not executions:
         return ""

@@ -6,7 +6,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
-from quick_jobs.admin.present import Present
+from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.models import JobExecution, JobRunner
 
 LOST = "lost"
@@ -43,10 +43,10 @@ def execution_badge(state: str) -> str:
     return badge(state, execution_text(state))
 
 
-def runner_state(runner: JobRunner, present: Present) -> str:
+def runner_state(runner: JobRunner, clock: PageClock) -> str:
     if runner.stopped_at is not None:
         return STOPPED
-    return ALIVE if present.is_alive(runner) else LOST
+    return ALIVE if clock.is_alive(runner) else LOST
 
 
 def runner_text(state: str) -> str:

@@ -28,7 +28,7 @@ from quick_jobs.admin.filters import (
 )
 from quick_jobs.admin.links import TIMELINE, links_for
 from quick_jobs.admin.notices import notices
-from quick_jobs.admin.present import present_at
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import matches, searched
 from quick_jobs.admin.spans import Span
 from quick_jobs.admin.timeline.page import timeline_context
@@ -145,7 +145,7 @@ class JobExecutionAdmin(HistoryAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> Tuple[QuerySet[Any], bool]:
         words = search_term.split()
-        span = searched(request.GET, bool(words), present_at(request).now)
+        span = searched(request.GET, bool(words), page_clock(request).now)
         if span is not None:
             # With both ends, as databases guess from the length how many rows there are.
             queryset = queryset.filter(started_at__gte=span.start, started_at__lte=span.end)
@@ -153,12 +153,12 @@ class JobExecutionAdmin(HistoryAdmin):
         return (queryset.filter(matches(words)) if words else queryset), False
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
-        present = present_at(request)
+        clock = page_clock(request)
         links = links_for(request, self.admin_site)
         for execution in rows:
-            execution.present = present
+            execution.clock = clock
             execution.links = links
-            execution.state = execution_state(execution.outcome, present.is_lost(execution.runner))
+            execution.state = execution_state(execution.outcome, clock.is_lost(execution.runner))
 
     def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
         previous, following = neighbours(row)
@@ -195,7 +195,7 @@ class JobExecutionAdmin(HistoryAdmin):
     @column(gettext_lazy("duration"))
     def took(self, execution: Any) -> str:
         if execution.state == JobExecution.RUNNING:
-            so_far = execution.present.now - execution.started_at
+            so_far = execution.clock.now - execution.started_at
             return _("%(duration)s so far") % {"duration": in_words(so_far)}
         return in_words(execution.duration)
 

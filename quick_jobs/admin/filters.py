@@ -21,7 +21,7 @@ from django_admin_listfilter_dropdown.filters import (
 
 from quick_jobs.admin.badges import BAD_STATES, EXECUTION_STATES, LOST, RUNNER_STATES
 from quick_jobs.admin.links import links_for
-from quick_jobs.admin.present import present_at
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.registered import live_runners, names_in_code
 from quick_jobs.admin.spans import NAMED, Span, whole_number
 from quick_jobs.admin.wording import in_words
@@ -122,13 +122,13 @@ class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
         choices: List[Tuple[str, Any]] = [(value, text) for value, (text, _length) in NAMED.items()]
         chosen = self.value()
-        span = Span.parse(chosen, present_at(request).now)
+        span = Span.parse(chosen, page_clock(request).now)
         if span is not None and chosen not in NAMED:
             choices.append((chosen, span.in_words()))
         return choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        span = Span.parse(self.value(), present_at(request).now)
+        span = Span.parse(self.value(), page_clock(request).now)
         if span is not None and span.start is not None:
             queryset = queryset.filter(started_at__gte=span.start)
         if span is not None and span.end is not None:

@@ -17,7 +17,7 @@ from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.lately import Lately, Seen, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.overview import overview
-from quick_jobs.admin.present import present_at
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.registered import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.sparkline import sparkline
 from quick_jobs.admin.wording import (
@@ -75,14 +75,14 @@ class JobAdmin(HistoryAdmin):
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
         links = links_for(request, self.admin_site)
-        present = present_at(request)
+        clock = page_clock(request)
         known = names_in_code()
-        seen = lately("job", rows, LATELY, present) if links.permits(JobExecution) else {}
+        seen = lately("job", rows, LATELY, clock) if links.permits(JobExecution) else {}
         alive = live_runners(request)
         runners = live_runners_by_job(alive, [job.pk for job in rows])
         for job in rows:
             job.links = links
-            job.now = present.now
+            job.now = clock.now
             job.lately = seen.get(job.pk, Lately(()))
             job.live_runners = runners.get(job.pk, 0)
             job.is_gone = not job.live_runners and known is not None and job.name not in known

@@ -12,7 +12,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
 from quick_jobs.admin.badges import BAD_STATES, LOST, execution_state
-from quick_jobs.admin.present import Present
+from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent import any_of, newest_of_each
 from quick_jobs.admin.wording import NOTHING, ago, in_words
 from quick_jobs.models import JobExecution
@@ -111,7 +111,7 @@ def _median(durations: Any) -> Optional[dt.timedelta]:
     return statistics.median_low(found) if found else None
 
 
-def lately(group: str, rows: List[Model], count: int, present: Present) -> Dict[int, Lately]:
+def lately(group: str, rows: List[Model], count: int, clock: PageClock) -> Dict[int, Lately]:
     """Return, by primary key, the newest ``count`` executions of each job or runner in ``rows``.
 
     ``group`` is "job" or "runner". That takes two queries.
@@ -119,7 +119,7 @@ def lately(group: str, rows: List[Model], count: int, present: Present) -> Dict[
     found: Dict[int, List[Seen]] = {row.pk: [] for row in rows}
     if rows:
         spans = newest_of_each(group, [row.pk for row in rows], count)
-        for seen in see(JobExecution.objects.filter(any_of(group, spans)), present):
+        for seen in see(JobExecution.objects.filter(any_of(group, spans)), clock):
             found[getattr(seen, f"{group}_id")].append(seen)
     for seen_of_one in found.values():
         seen_of_one.sort(key=lambda seen: (seen.started_at, seen.pk), reverse=True)
@@ -127,15 +127,15 @@ def lately(group: str, rows: List[Model], count: int, present: Present) -> Dict[
     return {pk: Lately(seen_of_one) for pk, seen_of_one in found.items()}
 
 
-def see(executions: Any, present: Present, most: Optional[int] = None) -> List[Seen]:
-    """Return ``executions``, a query, or the first ``most``, as they are seen at ``present``."""
+def see(executions: Any, clock: PageClock, most: Optional[int] = None) -> List[Seen]:
+    """Return ``executions``, a query, or the first ``most``, as they are at the time of ``clock``."""
     seen = []
     for row in executions.values_list(*_FIELDS)[:most]:
         job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row
-        is_lost = stopped_at is None and beat_at < present.lost_before
+        is_lost = stopped_at is None and beat_at < clock.lost_before
         state = execution_state(outcome, is_lost)
         if state == JobExecution.RUNNING:
-            duration = max(dt.timedelta(0), present.now - started_at)
+            duration = max(dt.timedelta(0), clock.now - started_at)
         elif state == LOST:
             duration = max(dt.timedelta(0), beat_at - started_at)
         seen.append(Seen(job_id, runner_id, pk, state, started_at, duration, lateness))

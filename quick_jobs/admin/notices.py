@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.present import Present, present_at
+from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.registered import live_runners
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import JobRunner
@@ -37,13 +37,13 @@ def notices(request: HttpRequest, links: Links) -> List[Notice]:
     """Return what is to be said to somebody who may see runners."""
     if not links.permits(JobRunner):
         return []
-    present = present_at(request)
+    clock = page_clock(request)
     alive = live_runners(request)
-    found = [*_about_lost(present, links), *_about_shared_jobs(alive, links)]
-    return found if alive else [_no_live_runner(present, links), *found]
+    found = [*_about_lost(clock, links), *_about_shared_jobs(alive, links)]
+    return found if alive else [_no_live_runner(clock, links), *found]
 
 
-def _no_live_runner(present: Present, links: Links) -> Notice:
+def _no_live_runner(clock: PageClock, links: Links) -> Notice:
     last = JobRunner.objects.order_by("-pk").first()
     if last is None:
         text = _("There has been no runner yet. It is started with “manage.py run_jobs”.")
@@ -51,26 +51,25 @@ def _no_live_runner(present: Present, links: Links) -> Notice:
         text = _("No runner is alive, so no jobs are run. The last one, %(runner)s, %(end)s.") % {
             "runner": last,
             "end": (
-                _("stopped %s") % ago(last.stopped_at, present.now)
+                _("stopped %s") % ago(last.stopped_at, clock.now)
                 if last.stopped_at
-                else _("was last heard of %s") % ago(last.last_heartbeat_at, present.now)
+                else _("was last heard of %s") % ago(last.last_heartbeat_at, clock.now)
             ),
         }
     return Notice("error", text, links.list_url(JobRunner))
 
 
-def _about_lost(present: Present, links: Links) -> List[Notice]:
+def _about_lost(clock: PageClock, links: Links) -> List[Notice]:
     lost = JobRunner.objects.filter(
         stopped_at__isnull=True,
-        last_heartbeat_at__lt=present.lost_before,
-        last_heartbeat_at__gte=present.now - _NEWS,
+        last_heartbeat_at__lt=clock.lost_before,
+        last_heartbeat_at__gte=clock.now - _NEWS,
     )
     runners = list(lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 1])
     if not runners:
         return []
     names = [
-        f"{runner} ({ago(runner.last_heartbeat_at, present.now)})"
-        for runner in runners[:_MOST_NAMED]
+        f"{runner} ({ago(runner.last_heartbeat_at, clock.now)})" for runner in runners[:_MOST_NAMED]
     ]
     if len(runners) > _MOST_NAMED:
         names.append("…")

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import ALIVE
 from quick_jobs.admin.filters import failed_last_time
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.present import present_at
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.registered import live_runners
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -46,7 +46,7 @@ def _live_runners(request: HttpRequest, links: Links) -> Figure:
     detail = ""
     if runners:
         newest = max(runner.last_heartbeat_at for runner in runners)
-        detail = _("heartbeat %s") % ago(newest, present_at(request).now)
+        detail = _("heartbeat %s") % ago(newest, page_clock(request).now)
     return Figure(
         ALIVE if runners else JobExecution.FAILED,
         number_format(len(runners)),

@@ -17,7 +17,7 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.lately import Lately, failures_in_words, lately
 from quick_jobs.admin.links import links_for
-from quick_jobs.admin.present import present_at
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.wording import NOTHING, ago, breakable, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -77,16 +77,16 @@ class JobRunnerAdmin(HistoryAdmin):
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
         links = links_for(request, self.admin_site)
-        present = present_at(request)
+        clock = page_clock(request)
         pks = [runner.pk for runner in rows]
-        seen = lately("runner", rows, LATELY, present)
+        seen = lately("runner", rows, LATELY, clock)
         started = _executions_started(pks)
-        running = _running_executions([runner.pk for runner in rows if present.is_alive(runner)])
+        running = _running_executions([runner.pk for runner in rows if clock.is_alive(runner)])
         jobs = _numbers_of_jobs(pks)
         for runner in rows:
             runner.links = links
-            runner.present = present
-            runner.state = runner_state(runner, present)
+            runner.clock = clock
+            runner.state = runner_state(runner, clock)
             runner.lately = seen.get(runner.pk, Lately(()))
             runner.started_executions = started.get(runner.pk)
             runner.running = running.get(runner.pk, [])
@@ -112,23 +112,23 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("started"))
     def started(self, runner: Any) -> str:
-        return time_element(runner.started_at, runner.present.now)
+        return time_element(runner.started_at, runner.clock.now)
 
     @column(gettext_lazy("stopped"))
     def stopped(self, runner: Any) -> str:
-        return time_element(runner.stopped_at, runner.present.now if runner.stopped_at else None)
+        return time_element(runner.stopped_at, runner.clock.now if runner.stopped_at else None)
 
     @column(gettext_lazy("heartbeat"))
     def heartbeat(self, runner: Any) -> str:
         return format_html(
             '<span title="{}">{}</span>',
             runner.last_heartbeat_at.isoformat(),
-            ago(runner.last_heartbeat_at, runner.present.now),
+            ago(runner.last_heartbeat_at, runner.clock.now),
         )
 
     @column(gettext_lazy("uptime"))
     def uptime(self, runner: Any) -> str:
-        return in_words(runner.present.end_of(runner) - runner.started_at)
+        return in_words(runner.clock.end_of(runner) - runner.started_at)
 
     @column(gettext_lazy("executions"))
     def executions_so_far(self, runner: Any) -> str:
@@ -143,7 +143,7 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("failures lately"))
     def failures(self, runner: Any) -> str:
-        return failures_in_words(runner.lately, runner.present.now)
+        return failures_in_words(runner.lately, runner.clock.now)
 
     @column(gettext_lazy("lateness lately"))
     def lateness(self, runner: Any) -> str:
@@ -191,7 +191,7 @@ def _running_in_words(runner: Any, most: int) -> str:
         (
             (
                 runner.links.to(JobExecution, pk, breakable(name)),
-                in_words(runner.present.now - started_at),
+                in_words(runner.clock.now - started_at),
             )
             for pk, name, started_at in runner.running[:most]
         ),

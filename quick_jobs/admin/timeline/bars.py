@@ -72,9 +72,9 @@ def bars_of(executions: Sequence[Seen], window: Window) -> List[Bar]:
     return [_sum(slot, slots[slot], len(slots[slot]), window) for slot in sorted(slots)]
 
 
-def bars_of_many(present: Iterable[int], bad: Sequence[Seen], window: Window) -> List[Bar]:
-    """Return a bar for each slot in ``present``; only what went ``bad`` is known of it."""
-    slots: Dict[int, List[Seen]] = {slot: [] for slot in present}
+def bars_of_many(in_use: Iterable[int], bad: Sequence[Seen], window: Window) -> List[Bar]:
+    """Return a bar for each slot in ``in_use``; only what went ``bad`` is known of it."""
+    slots: Dict[int, List[Seen]] = {slot: [] for slot in in_use}
     for seen in bad:
         slots.setdefault(window.slot(seen.started_at), []).append(seen)
     return [_sum(slot, slots[slot], None, window) for slot in sorted(slots)]

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.present import Present, present_at
+from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.spans import NAMED, Span, whole_number
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between
@@ -44,12 +44,12 @@ class Choice(NamedTuple):
     page: int
 
     @classmethod
-    def of(cls, params: Any, present: Present) -> Choice:
+    def of(cls, params: Any, clock: PageClock) -> Choice:
         """Return what the address says, or what is usual for what it does not say well."""
-        until = Span.parse(f"-{params.get('until', '')}", present.now)
+        until = Span.parse(f"-{params.get('until', '')}", clock.now)
         return cls(
             params.get("span") if params.get("span") in NAMED else _DEFAULT,
-            until.end if until and until.end and until.end < present.now else None,
+            until.end if until and until.end and until.end < clock.now else None,
             params.get("q", "").replace("\0", "").strip(),
             min(whole_number(params.get("p", "")) or 0, _LAST_PAGE),
         )
@@ -77,19 +77,19 @@ class DrawnLane(NamedTuple):
 
 def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     """Return what the template needs."""
-    present = present_at(request)
-    choice = Choice.of(request.GET, present)
-    window = choice.window(present.now)
+    clock = page_clock(request)
+    choice = Choice.of(request.GET, clock)
+    window = choice.window(clock.now)
     jobs = jobs_seen_in(window, choice.query.split()[:5], choice.page * LANES)
     marks = ticks(window)
     shades = SafeString("")
     context: Dict[str, Any] = {}
     if links.permits(JobRunner):
         runners = runners_in(window)
-        shades = draw_gaps(_gaps(runners, window, present), window)
-        svg, height = draw_runners(runners, window, present, links, shades)
+        shades = draw_gaps(_gaps(runners, window, clock), window)
+        svg, height = draw_runners(runners, window, clock, links, shades)
         context = {"runners": runners, "runners_svg": svg, "runners_height": height}
-    found = lanes(jobs[:LANES], window, present)
+    found = lanes(jobs[:LANES], window, clock)
     background = draw_ticks(marks) + shades
     bad_since = next((lane.bad_since for lane in found if lane.bad_since), None)
     return {
@@ -141,8 +141,8 @@ def _summary(bars: List[Bar]) -> str:
     return text
 
 
-def _gaps(runners: List[JobRunner], window: Window, present: Present) -> List[Window]:
-    lives = [(runner.started_at, present.end_of(runner)) for runner in runners]
+def _gaps(runners: List[JobRunner], window: Window, clock: PageClock) -> List[Window]:
+    lives = [(runner.started_at, clock.end_of(runner)) for runner in runners]
     if len(runners) == MOST_RUNNERS:  # of what was before, nothing is known
         lives.append((window.start, min(start for start, _end in lives)))
-    return gaps_between(lives, Window(window.start, min(window.end, present.now)))
+    return gaps_between(lives, Window(window.start, min(window.end, clock.now)))

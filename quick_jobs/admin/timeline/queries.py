@@ -8,7 +8,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 from django.db.models import OuterRef, Q, Subquery
 
 from quick_jobs.admin.lately import Seen, see
-from quick_jobs.admin.present import Present
+from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent import Newest, any_of, newest_of_each
 from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
 from quick_jobs.admin.timeline.buckets import slots_in_use
@@ -55,13 +55,13 @@ def jobs_seen_in(window: Window, words: Sequence[str], skip: int) -> List[Job]:
     return list(jobs.order_by("name")[skip : skip + LANES + 1])
 
 
-def lanes(jobs: Sequence[Job], window: Window, present: Present) -> List[Lane]:
+def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
     """Return the lanes of ``jobs``."""
     pks = [job.pk for job in jobs]
     newest = newest_of_each("job", pks, MOST_READ, until=window.end)
     dense = [pk for pk, span in newest.items() if span.is_full and span.start > window.start]
-    executions = _executions([pk for pk in pks if pk not in dense], window, present)
-    bad = _bad(window, present) if dense else []
+    executions = _executions([pk for pk in pks if pk not in dense], window, clock)
+    bad = _bad(window, clock) if dense else []
     bad_since = max((one[-1].started_at for one in bad if len(one) == MOST_BAD), default=None)
     bad_by_job = _by_job(seen for one in bad for seen in one)
     slots = slots_in_use(dense, window) if dense else {}
@@ -73,7 +73,7 @@ def lanes(jobs: Sequence[Job], window: Window, present: Present) -> List[Lane]:
     ]
 
 
-def _executions(pks: Sequence[int], window: Window, present: Present) -> Dict[int, List[Seen]]:
+def _executions(pks: Sequence[int], window: Window, clock: PageClock) -> Dict[int, List[Seen]]:
     """Return the executions of these jobs, with the last before the window: it may reach in."""
     before = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lt=window.start)
     last = Subquery(before.order_by("-started_at").values("started_at")[:1])
@@ -84,7 +84,7 @@ def _executions(pks: Sequence[int], window: Window, present: Present) -> Dict[in
     found = JobExecution.objects.filter(any_of("job", spans))
     return _by_job(
         seen
-        for seen in see(found, present)
+        for seen in see(found, clock)
         if seen.started_at + (seen.duration or dt.timedelta(0)) >= window.start
     )
 
@@ -96,12 +96,12 @@ def _by_job(executions: Any) -> Dict[int, List[Seen]]:
     return found
 
 
-def _bad(window: Window, present: Present) -> List[List[Seen]]:
+def _bad(window: Window, clock: PageClock) -> List[List[Seen]]:
     """Return the newest that went wrong, in a list for each outcome: an index has each of them."""
     inside = JobExecution.objects.filter(
         started_at__gte=window.start, started_at__lte=window.end
     ).order_by("-started_at")
-    return [see(inside.filter(outcome=outcome), present, MOST_BAD) for outcome in _BAD_OUTCOMES]
+    return [see(inside.filter(outcome=outcome), clock, MOST_BAD) for outcome in _BAD_OUTCOMES]
 
 
 def runners_in(window: Window) -> List[JobRunner]:

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import execution_text, runner_state, runner_text
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.present import Present
+from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.spans import Span
 from quick_jobs.admin.timeline.axis import Tick
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window
@@ -116,17 +116,17 @@ def draw_ticks(ticks: Iterable[Tick]) -> SafeString:
 
 
 def draw_runners(
-    runners: Sequence[JobRunner], window: Window, present: Present, links: Links, gaps: str
+    runners: Sequence[JobRunner], window: Window, clock: PageClock, links: Links, gaps: str
 ) -> Tuple[SafeString, int]:
     """Return the inside of the SVG with the runners' lives, and its height."""
     rows: List[dt.datetime] = []
     drawn = [gaps]
     for runner in sorted(runners, key=lambda runner: runner.started_at)[:_MOST_LIVES]:
-        end = present.end_of(runner)
+        end = clock.end_of(runner)
         row = next((row for row, free in enumerate(rows) if free <= runner.started_at), len(rows))
         row = min(row, _ROWS - 1)
         rows[row : row + 1] = [end]
-        state = runner_state(runner, present)
+        state = runner_state(runner, clock)
         title = _("%(runner)s, %(state)s: %(start)s - %(end)s") % {
             "runner": runner,
             "state": runner_text(state),

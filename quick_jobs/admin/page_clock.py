@@ -1,4 +1,4 @@
-"""The present, by the database's clock, the same for all that a page shows."""
+"""The time that a page shows: the database's, read once, the same for everything on the page."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from quick_jobs.conf import conf
 from quick_jobs.models import JobExecution, JobRunner
 
 
-class Present(NamedTuple):
-    """A moment, and what is lost at it."""
+class PageClock(NamedTuple):
+    """The time of a page; runners with an older heartbeat than ``lost_before`` are lost."""
 
     now: dt.datetime
     lost_before: dt.datetime
@@ -32,11 +32,11 @@ class Present(NamedTuple):
         return self.now if self.is_alive(runner) else runner.last_heartbeat_at
 
 
-def present_at(request: HttpRequest) -> Present:
-    """Return the moment at which the database was first asked for ``request``."""
-    present = getattr(request, "_quick_jobs_present", None)
-    if present is None:
+def page_clock(request: HttpRequest) -> PageClock:
+    """Return the clock of the page that ``request`` asks for; it is read once."""
+    clock = getattr(request, "_quick_jobs_page_clock", None)
+    if clock is None:
         now = as_stored(database_now(router.db_for_read(JobExecution)))
-        present = Present(now, now - conf.lost_after)
-        request._quick_jobs_present = present  # type: ignore[attr-defined]
-    return present
+        clock = PageClock(now, now - conf.lost_after)
+        request._quick_jobs_page_clock = clock  # type: ignore[attr-defined]
+    return clock

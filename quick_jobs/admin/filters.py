@@ -21,8 +21,8 @@ from django_admin_listfilter_dropdown.filters import (
 
 from quick_jobs.admin.badges import BAD_STATES, EXECUTION_STATES, LOST, RUNNER_STATES
 from quick_jobs.admin.links import links_for
+from quick_jobs.admin.live_runners import live_runners, names_in_code
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.registered import live_runners, names_in_code
 from quick_jobs.admin.spans import NAMED, Span, whole_number
 from quick_jobs.admin.wording import in_words
 from quick_jobs.models import Job, JobExecution, JobRunner

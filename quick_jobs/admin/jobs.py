@@ -16,9 +16,9 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.lately import Lately, Seen, failures_in_words, lately
 from quick_jobs.admin.links import links_for
+from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.registered import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.sparkline import sparkline
 from quick_jobs.admin.wording import (
     NOTHING,

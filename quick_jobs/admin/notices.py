@@ -11,8 +11,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import Links
+from quick_jobs.admin.live_runners import live_runners
 from quick_jobs.admin.page_clock import PageClock, page_clock
-from quick_jobs.admin.registered import live_runners
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import JobRunner
 

@@ -12,8 +12,8 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import ALIVE
 from quick_jobs.admin.filters import failed_last_time
 from quick_jobs.admin.links import Links
+from quick_jobs.admin.live_runners import live_runners
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.registered import live_runners
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import Job, JobExecution, JobRunner
 

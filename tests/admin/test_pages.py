@@ -130,11 +130,11 @@ def test_a_job_that_never_ran_is_shown_too(admin_client, job):
 
 def test_a_job_that_neither_a_runner_nor_the_code_has_is_told_apart(admin_client, job, monkeypatch):
     monkeypatch.setattr(
-        "quick_jobs.admin.registered.all_jobs", lambda: [Job(name="shop.jobs.other")]
+        "quick_jobs.admin.live_runners.all_jobs", lambda: [Job(name="shop.jobs.other")]
     )
     assert "not in the code" in page(admin_client, "job_changelist")
     assert listed(admin_client, "job", state="gone") == [job]
-    monkeypatch.setattr("quick_jobs.admin.registered.all_jobs", lambda: [Job(name=job.name)])
+    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", lambda: [Job(name=job.name)])
     assert listed(admin_client, "job", state="gone") == []
     assert "no live runner" in page(admin_client, "job_changelist")
 
@@ -145,7 +145,7 @@ def test_no_job_is_called_gone_when_the_code_cannot_be_imported(admin_client, jo
     def fail():
         raise JobsError(["broken"])
 
-    monkeypatch.setattr("quick_jobs.admin.registered.all_jobs", fail)
+    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", fail)
     assert listed(admin_client, "job", state="gone") == []
     assert "qj-gone" not in page(admin_client, "job_changelist")
 

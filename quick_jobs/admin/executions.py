@@ -30,7 +30,7 @@ from quick_jobs.admin.links import TIMELINE, links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import matches, searched
-from quick_jobs.admin.spans import Span
+from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -61,7 +61,7 @@ class ExecutionChangeList(HistoryChangeList):
             self.older_url = self._until(self.searched_since)
 
     def _until(self, moment: Any) -> str:
-        return self.get_query_string({"since": str(Span(None, moment))}, ["p"])
+        return self.get_query_string({"since": str(TimeRange(None, moment))}, ["p"])
 
 
 @admin.register(JobExecution)
@@ -145,11 +145,13 @@ class JobExecutionAdmin(HistoryAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> Tuple[QuerySet[Any], bool]:
         words = search_term.split()
-        span = searched(request.GET, bool(words), page_clock(request).now)
-        if span is not None:
+        time_range = searched(request.GET, bool(words), page_clock(request).now)
+        if time_range is not None:
             # With both ends, as databases guess from the length how many rows there are.
-            queryset = queryset.filter(started_at__gte=span.start, started_at__lte=span.end)
-            request._quick_jobs_searched_since = span.start  # type: ignore[attr-defined]
+            queryset = queryset.filter(
+                started_at__gte=time_range.start, started_at__lte=time_range.end
+            )
+            request._quick_jobs_searched_since = time_range.start  # type: ignore[attr-defined]
         return (queryset.filter(matches(words)) if words else queryset), False
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:

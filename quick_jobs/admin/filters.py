@@ -23,7 +23,7 @@ from quick_jobs.admin.badges import BAD_STATES, EXECUTION_STATES, LOST, RUNNER_S
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import live_runners, names_in_code
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.spans import NAMED, Span, whole_number
+from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.wording import in_words
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -113,7 +113,7 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
 
 
 class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
-    """When executions started: lately, or in a span that a link has brought."""
+    """When executions started: lately, or in a time range from a link."""
 
     template = TEMPLATE
     title = _("start")
@@ -122,17 +122,17 @@ class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
         choices: List[Tuple[str, Any]] = [(value, text) for value, (text, _length) in NAMED.items()]
         chosen = self.value()
-        span = Span.parse(chosen, page_clock(request).now)
-        if span is not None and chosen not in NAMED:
-            choices.append((chosen, span.in_words()))
+        time_range = TimeRange.parse(chosen, page_clock(request).now)
+        if time_range is not None and chosen not in NAMED:
+            choices.append((chosen, time_range.in_words()))
         return choices
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        span = Span.parse(self.value(), page_clock(request).now)
-        if span is not None and span.start is not None:
-            queryset = queryset.filter(started_at__gte=span.start)
-        if span is not None and span.end is not None:
-            queryset = queryset.filter(started_at__lte=span.end)
+        time_range = TimeRange.parse(self.value(), page_clock(request).now)
+        if time_range is not None and time_range.start is not None:
+            queryset = queryset.filter(started_at__gte=time_range.start)
+        if time_range is not None and time_range.end is not None:
+            queryset = queryset.filter(started_at__lte=time_range.end)
         return queryset
 
 

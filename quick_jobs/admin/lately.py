@@ -118,8 +118,8 @@ def lately(group: str, rows: List[Model], count: int, clock: PageClock) -> Dict[
     """
     found: Dict[int, List[Seen]] = {row.pk: [] for row in rows}
     if rows:
-        spans = newest_of_each(group, [row.pk for row in rows], count)
-        for seen in see(JobExecution.objects.filter(any_of(group, spans)), clock):
+        ranges = newest_of_each(group, [row.pk for row in rows], count)
+        for seen in see(JobExecution.objects.filter(any_of(group, ranges)), clock):
             found[getattr(seen, f"{group}_id")].append(seen)
     for seen_of_one in found.values():
         seen_of_one.sort(key=lambda seen: (seen.started_at, seen.pk), reverse=True)
@@ -128,7 +128,7 @@ def lately(group: str, rows: List[Model], count: int, clock: PageClock) -> Dict[
 
 
 def see(executions: Any, clock: PageClock, most: Optional[int] = None) -> List[Seen]:
-    """Return ``executions``, a query, or the first ``most``, as they are at the time of ``clock``."""
+    """Return ``executions``, a query, or the first ``most``, as they are at that time."""
     seen = []
     for row in executions.values_list(*_FIELDS)[:most]:
         job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row

@@ -30,7 +30,7 @@ _GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
 
 
 def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest]:
-    """Return the span of the newest ``count`` of ``executions``, or None if there are not more."""
+    """Return the time range of the newest ``count`` of ``executions``, None if there are fewer."""
     starts = executions.order_by("-started_at").values_list("started_at", flat=True)
     start = next(iter(starts[count - 1 : count]), None)
     return None if start is None else Newest(start, starts[0], True)
@@ -39,7 +39,7 @@ def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest
 def newest_of_each(
     group: str, pks: Iterable[int], count: int, until: Optional[dt.datetime] = None
 ) -> Dict[int, Newest]:
-    """Return the span of the newest ``count`` executions of each of the jobs or runners ``pks``.
+    """Return the time range of the newest ``count`` executions of each job or runner in ``pks``.
 
     ``group`` is "job" or "runner". Those that have no executions are left out.
     """
@@ -60,12 +60,12 @@ def newest_of_each(
     }
 
 
-def any_of(group: str, spans: Mapping[int, Newest]) -> Q:
-    """Return what finds the executions of each job or runner in its span.
+def any_of(group: str, ranges: Mapping[int, Newest]) -> Q:
+    """Return what finds the executions of each job or runner in its time range.
 
-    The spans have an end, as databases guess from their lengths how many rows there are.
+    The ranges have an end, as databases guess from their lengths how many rows there are.
     """
     found = Q(pk__in=[])
-    for pk, span in spans.items():
-        found |= Q(**{group: pk}, started_at__gte=span.start, started_at__lte=span.end)
+    for pk, time_range in ranges.items():
+        found |= Q(**{group: pk}, started_at__gte=time_range.start, started_at__lte=time_range.end)
     return found

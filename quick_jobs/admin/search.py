@@ -16,7 +16,7 @@ from django.db.models import Q
 
 from quick_jobs.admin.badges import EXECUTION_STATES, LOST
 from quick_jobs.admin.recent import Newest, any_of, newest_of, newest_of_each
-from quick_jobs.admin.spans import Span, whole_number
+from quick_jobs.admin.time_range import TimeRange, whole_number
 from quick_jobs.models import Job, JobExecution
 
 #: Executions that are read.
@@ -44,9 +44,9 @@ def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Op
     executions = JobExecution.objects.all()
     if chosen:
         executions = executions.filter(**{chosen[0]: params[chosen[0]]})
-    span = Span.parse(params.get("since"), now)
-    if span is not None and span.end is not None:
-        executions = executions.filter(started_at__lte=span.end)
+    time_range = TimeRange.parse(params.get("since"), now)
+    if time_range is not None and time_range.end is not None:
+        executions = executions.filter(started_at__lte=time_range.end)
     return newest_of(executions, MOST_READ)
 
 
@@ -63,11 +63,11 @@ def matches(words: List[str]) -> Q:
     jobs = list(Job.objects.filter(names).order_by("name")[:MOST_JOBS])
     if not jobs:
         return found
-    spans = newest_of_each("job", [job.pk for job in jobs], _NEWEST)
+    ranges = newest_of_each("job", [job.pk for job in jobs], _NEWEST)
     for job in jobs:
         other_words = [word for word in words if word.lower() not in job.name.lower()]
-        if job.pk in spans:
-            found |= any_of("job", {job.pk: spans[job.pk]}) & _all_in_error(other_words)
+        if job.pk in ranges:
+            found |= any_of("job", {job.pk: ranges[job.pk]}) & _all_in_error(other_words)
     return found
 
 

@@ -14,7 +14,7 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock, page_clock
-from quick_jobs.admin.spans import NAMED, Span, whole_number
+from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between
 from quick_jobs.admin.timeline.queries import (
@@ -46,7 +46,7 @@ class Choice(NamedTuple):
     @classmethod
     def of(cls, params: Any, clock: PageClock) -> Choice:
         """Return what the address says, or what is usual for what it does not say well."""
-        until = Span.parse(f"-{params.get('until', '')}", clock.now)
+        until = TimeRange.parse(f"-{params.get('until', '')}", clock.now)
         return cls(
             params.get("span") if params.get("span") in NAMED else _DEFAULT,
             until.end if until and until.end and until.end < clock.now else None,
@@ -57,7 +57,7 @@ class Choice(NamedTuple):
     def url(self, **changes: Any) -> str:
         """Return the address of this choice with ``changes``."""
         changed = self._replace(**changes)
-        until = str(Span(None, changed.until)).strip("-")
+        until = str(TimeRange(None, changed.until)).strip("-")
         params = {"span": changed.span, "until": until, "q": changed.query, "p": changed.page}
         return "?" + urlencode({name: value for name, value in params.items() if value})
 
@@ -95,7 +95,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     return {
         **context,
         "choice": choice,
-        "spans": [
+        "time_ranges": [
             (text, choice.url(span=span, page=0), span == choice.span)
             for span, (text, _length) in NAMED.items()
         ],
@@ -113,7 +113,9 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
                 lane.job.name,
                 links.url(Job, lane.job.pk),
                 links.list_url(
-                    JobExecution, job__id__exact=lane.job.pk, since=Span(window.start, window.end)
+                    JobExecution,
+                    job__id__exact=lane.job.pk,
+                    since=TimeRange(window.start, window.end),
                 ),
                 _summary(lane.bars),
                 draw_lane(lane.bars, lane.job.pk, background),

@@ -59,7 +59,11 @@ def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
     """Return the lanes of ``jobs``."""
     pks = [job.pk for job in jobs]
     newest = newest_of_each("job", pks, MOST_READ, until=window.end)
-    dense = [pk for pk, span in newest.items() if span.is_full and span.start > window.start]
+    dense = [
+        pk
+        for pk, time_range in newest.items()
+        if time_range.is_full and time_range.start > window.start
+    ]
     executions = _executions([pk for pk in pks if pk not in dense], window, clock)
     bad = _bad(window, clock) if dense else []
     bad_since = max((one[-1].started_at for one in bad if len(one) == MOST_BAD), default=None)
@@ -80,8 +84,8 @@ def _executions(pks: Sequence[int], window: Window, clock: PageClock) -> Dict[in
     starts = dict(
         Job.objects.filter(pk__in=pks).annotate(last=last).order_by().values_list("pk", "last")
     )
-    spans = {pk: Newest(start or window.start, window.end, True) for pk, start in starts.items()}
-    found = JobExecution.objects.filter(any_of("job", spans))
+    ranges = {pk: Newest(start or window.start, window.end, True) for pk, start in starts.items()}
+    found = JobExecution.objects.filter(any_of("job", ranges))
     return _by_job(
         seen
         for seen in see(found, clock)

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import execution_text, runner_state, runner_text
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock
-from quick_jobs.admin.spans import Span
+from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window
 from quick_jobs.admin.wording import clock_time, in_words
@@ -48,7 +48,7 @@ def _draw_bar(bar: Bar, job_pk: int) -> str:
     # Addresses relative to the timeline's: there may be thousands of bars.
     url = f"../{bar.pk}/change/"
     if bar.pk is None:
-        url = f"../?job__id__exact={job_pk}&amp;since={Span(bar.start, bar.end)}"
+        url = f"../?job__id__exact={job_pk}&amp;since={TimeRange(bar.start, bar.end)}"
     top = 2 if bar.failures else 5
     look, width = f'class="qj-{bar.state}"', bar.width
     if bar.failures:

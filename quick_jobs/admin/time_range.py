@@ -1,4 +1,4 @@
-"""Spans of time, and whole numbers, as addresses carry them."""
+"""Time ranges and whole numbers as addresses carry them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy
 from quick_jobs.admin.wording import clock_time
 from quick_jobs.clocks import from_timestamp
 
-#: The spans that end in the present.
+#: The time ranges that end now.
 NAMED = {
     "1h": (gettext_lazy("the last hour"), dt.timedelta(hours=1)),
     "6h": (gettext_lazy("the last 6 hours"), dt.timedelta(hours=6)),
@@ -25,15 +25,15 @@ _SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"
 _WRITTEN = re.compile(rf"({_SECONDS})?-({_SECONDS})?")
 
 
-class Span(NamedTuple):
+class TimeRange(NamedTuple):
     """From ``start`` to ``end``, both included; None is without a limit."""
 
     start: Optional[dt.datetime]
     end: Optional[dt.datetime]
 
     @classmethod
-    def parse(cls, text: Optional[str], now: dt.datetime) -> Optional[Span]:
-        """Return the span that is named "6h", or written as POSIX times like "1764000000-"."""
+    def parse(cls, text: Optional[str], now: dt.datetime) -> Optional[TimeRange]:
+        """Return the time range that is named "6h", or written as POSIX times like "1764000000-"."""
         if text in NAMED:
             return cls(now - NAMED[text][1], None)
         match = _WRITTEN.fullmatch(text or "")

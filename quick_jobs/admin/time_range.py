@@ -33,7 +33,7 @@ class TimeRange(NamedTuple):
 
     @classmethod
     def parse(cls, text: Optional[str], now: dt.datetime) -> Optional[TimeRange]:
-        """Return the time range that is named "6h", or written as POSIX times like "1764000000-"."""
+        """Return the range that is named "6h", or written as POSIX times like "1764000000-"."""
         if text in NAMED:
             return cls(now - NAMED[text][1], None)
         match = _WRITTEN.fullmatch(text or "")

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from quick_jobs.admin.lately import Seen
 from quick_jobs.admin.timeline.axis import ticks
-from quick_jobs.admin.timeline.bars import SLOTS, Window, bars_of, bars_of_many, gaps_between
+from quick_jobs.admin.timeline.bars import BUCKETS, Window, bars_of, bars_of_many, gaps_between
 from quick_jobs.models import JobExecution
 from tests.admin_pages import ago, make_executions, make_job, make_runner, page
 
@@ -33,13 +33,13 @@ def test_what_reaches_over_the_window_is_cut():
     assert (bar.x, round(bar.width, 4)) == (0, 0.1667)
 
 
-def test_many_executions_are_summed_up_so_that_there_are_never_more_bars_than_slots():
+def test_many_executions_are_summed_up_so_that_there_are_never_more_bars_than_buckets():
     executions = [seen(minutes / 10) for minutes in range(3600)]
     executions.append(seen(1, "failed", 600))
     bars = bars_of(executions, WINDOW)
-    assert len(bars) == SLOTS
+    assert len(bars) == BUCKETS
     assert sum(bar.executions for bar in bars) == len(executions)
-    assert [bar.failures for bar in bars] == [0] * (SLOTS - 1) + [1]
+    assert [bar.failures for bar in bars] == [0] * (BUCKETS - 1) + [1]
     assert (bars[-1].state, bars[-1].longest) == ("failed", dt.timedelta(minutes=10))
     assert (bars[0].start, bars[-1].end) == (WINDOW.start, WINDOW.end)
 
@@ -111,7 +111,7 @@ def test_a_job_with_many_executions_is_summed_up_with_links_to_the_lists(admin_c
     assert "execution" in page(admin_client, "jobexecution_changelist", **query)
 
 
-def test_of_a_job_with_very_many_executions_the_slots_and_the_failures_are_shown(
+def test_of_a_job_with_very_many_executions_the_buckets_and_the_failures_are_shown(
     admin_client, job, runner, monkeypatch
 ):
     monkeypatch.setattr("quick_jobs.admin.timeline.queries.MOST_READ", 200)

@@ -10,7 +10,7 @@ from quick_jobs.admin.lately import Seen
 from quick_jobs.models import JobExecution
 
 #: Parts of the window in which executions are summed up where there are more of them than that.
-SLOTS = 100
+BUCKETS = 100
 
 #: What is drawn over what when executions are summed up.
 _RANKS = (
@@ -37,18 +37,18 @@ class Window(NamedTuple):
         """Return where ``moment`` is, from 0 at the start to 1 at the end."""
         return min(1.0, max(0.0, (moment - self.start) / (self.end - self.start)))
 
-    def slot(self, moment: dt.datetime) -> int:
-        return min(SLOTS - 1, int(self.share(moment) * SLOTS))
+    def bucket(self, moment: dt.datetime) -> int:
+        return min(BUCKETS - 1, int(self.share(moment) * BUCKETS))
 
-    def slot_start(self, slot: int) -> dt.datetime:
-        return self.start + (self.end - self.start) * slot / SLOTS
+    def bucket_start(self, bucket: int) -> dt.datetime:
+        return self.start + (self.end - self.start) * bucket / BUCKETS
 
 
 class Bar(NamedTuple):
     """What is drawn: from ``x`` on, ``width`` wide, both shares of the window.
 
     It is the execution ``pk``, or sums up ``executions`` of them (None: many) of
-    the slot from ``start`` to ``end``.
+    the bucket from ``start`` to ``end``.
     """
 
     x: float
@@ -63,21 +63,23 @@ class Bar(NamedTuple):
 
 
 def bars_of(executions: Sequence[Seen], window: Window) -> List[Bar]:
-    """Return a bar for each execution, or, if they are many, for each slot that has some."""
-    if len(executions) <= SLOTS:
+    """Return a bar for each execution, or, if they are many, for each bucket that has some."""
+    if len(executions) <= BUCKETS:
         return [_bar(seen, window) for seen in sorted(executions, key=lambda seen: seen.started_at)]
-    slots: Dict[int, List[Seen]] = {}
+    buckets: Dict[int, List[Seen]] = {}
     for seen in executions:
-        slots.setdefault(window.slot(seen.started_at), []).append(seen)
-    return [_sum(slot, slots[slot], len(slots[slot]), window) for slot in sorted(slots)]
+        buckets.setdefault(window.bucket(seen.started_at), []).append(seen)
+    return [
+        _sum(bucket, buckets[bucket], len(buckets[bucket]), window) for bucket in sorted(buckets)
+    ]
 
 
 def bars_of_many(in_use: Iterable[int], bad: Sequence[Seen], window: Window) -> List[Bar]:
-    """Return a bar for each slot in ``in_use``; only what went ``bad`` is known of it."""
-    slots: Dict[int, List[Seen]] = {slot: [] for slot in in_use}
+    """Return a bar for each bucket in ``in_use``; only what went ``bad`` is known of it."""
+    buckets: Dict[int, List[Seen]] = {bucket: [] for bucket in in_use}
     for seen in bad:
-        slots.setdefault(window.slot(seen.started_at), []).append(seen)
-    return [_sum(slot, slots[slot], None, window) for slot in sorted(slots)]
+        buckets.setdefault(window.bucket(seen.started_at), []).append(seen)
+    return [_sum(bucket, buckets[bucket], None, window) for bucket in sorted(buckets)]
 
 
 def _bar(seen: Seen, window: Window) -> Bar:
@@ -88,14 +90,14 @@ def _bar(seen: Seen, window: Window) -> Bar:
     return Bar(x, width, seen.state, seen.started_at, end, seen.pk, 1, failures, seen.duration)
 
 
-def _sum(slot: int, executions: Sequence[Seen], count: Optional[int], window: Window) -> Bar:
+def _sum(bucket: int, executions: Sequence[Seen], count: Optional[int], window: Window) -> Bar:
     states = [seen.state for seen in executions]
     return Bar(
-        x=slot / SLOTS,
-        width=0.9 / SLOTS,
+        x=bucket / BUCKETS,
+        width=0.9 / BUCKETS,
         state=max(states, key=_RANKS.index, default=MANY),
-        start=window.slot_start(slot),
-        end=window.slot_start(slot + 1),
+        start=window.bucket_start(bucket),
+        end=window.bucket_start(bucket + 1),
         pk=executions[0].pk if count == 1 else None,
         executions=count,
         failures=sum(state in BAD_STATES for state in states),

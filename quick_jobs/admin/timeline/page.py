@@ -62,7 +62,7 @@ class Choice(NamedTuple):
         return "?" + urlencode({name: value for name, value in params.items() if value})
 
     def window(self, now: dt.datetime) -> Window:
-        # A whole second, so that the slots begin at whole seconds too.
+        # A whole second, so that the buckets begin at whole seconds too.
         end = (self.until or now).replace(microsecond=0) + dt.timedelta(seconds=1)
         return Window(end - NAMED[self.span][1], end)
 

@@ -11,13 +11,13 @@ from quick_jobs.admin.lately import Seen, see
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent import Newest, any_of, newest_of_each
 from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
-from quick_jobs.admin.timeline.buckets import slots_in_use
+from quick_jobs.admin.timeline.buckets import buckets_in_use
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: Jobs on a page.
 LANES = 20
 
-#: Executions of a job that are read; of one that has more in the window, only slots are looked at.
+#: Executions of a job that are read; of a job with more in the window, only the buckets are.
 MOST_READ = 500
 
 #: Failures, and others that went wrong, that are read for the jobs that have too many executions.
@@ -68,10 +68,10 @@ def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
     bad = _bad(window, clock) if dense else []
     bad_since = max((one[-1].started_at for one in bad if len(one) == MOST_BAD), default=None)
     bad_by_job = _by_job(seen for one in bad for seen in one)
-    slots = slots_in_use(dense, window) if dense else {}
+    buckets = buckets_in_use(dense, window) if dense else {}
     return [
-        Lane(job, bars_of_many(slots[job.pk], bad_by_job.get(job.pk, []), window), bad_since)
-        if job.pk in slots
+        Lane(job, bars_of_many(buckets[job.pk], bad_by_job.get(job.pk, []), window), bad_since)
+        if job.pk in buckets
         else Lane(job, bars_of(executions.get(job.pk, []), window), None)
         for job in jobs
     ]

@@ -13,12 +13,15 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import badge, execution_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
+from quick_jobs.admin.execution_view import Seen
 from quick_jobs.admin.filters import JobStateFilter
-from quick_jobs.admin.lately import Lately, Seen, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.recent.queries import lately
+from quick_jobs.admin.recent.statistics import Lately
+from quick_jobs.admin.recent.words import failures_in_words
 from quick_jobs.admin.sparkline import sparkline
 from quick_jobs.admin.wording import (
     NOTHING,

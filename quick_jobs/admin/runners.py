@@ -15,9 +15,11 @@ from django.utils.translation import gettext_lazy, ngettext
 from quick_jobs.admin.badges import runner_badge, runner_state
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import RunnerStateFilter
-from quick_jobs.admin.lately import Lately, failures_in_words, lately
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.recent.queries import lately
+from quick_jobs.admin.recent.statistics import Lately
+from quick_jobs.admin.recent.words import failures_in_words
 from quick_jobs.admin.wording import NOTHING, ago, breakable, in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 

@@ -15,7 +15,7 @@ from typing import List, Mapping, Optional
 from django.db.models import Q
 
 from quick_jobs.admin.badges import EXECUTION_STATES, LOST
-from quick_jobs.admin.recent import Newest, any_of, newest_of, newest_of_each
+from quick_jobs.admin.recent.queries import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.admin.time_range import TimeRange, whole_number
 from quick_jobs.models import Job, JobExecution
 

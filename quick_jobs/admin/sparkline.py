@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import BAD_STATES, execution_text
-from quick_jobs.admin.lately import Seen
+from quick_jobs.admin.execution_view import Seen
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.wording import clock_time, in_words
 from quick_jobs.models import JobExecution

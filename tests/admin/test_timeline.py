@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from quick_jobs.admin.lately import Seen
+from quick_jobs.admin.execution_view import Seen
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import BUCKETS, Window, bars_of, bars_of_many, gaps_between
 from quick_jobs.models import JobExecution

@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from quick_jobs.admin.badges import BAD_STATES, LOST
-from quick_jobs.admin.lately import Seen
+from quick_jobs.admin.execution_view import Seen
 from quick_jobs.models import JobExecution
 
 #: Parts of the window in which executions are summed up where there are more of them than that.

@@ -7,9 +7,9 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from django.db.models import OuterRef, Q, Subquery
 
-from quick_jobs.admin.lately import Seen, see
+from quick_jobs.admin.execution_view import Seen, see
 from quick_jobs.admin.page_clock import PageClock
-from quick_jobs.admin.recent import Newest, any_of, newest_of_each
+from quick_jobs.admin.recent.queries import Newest, any_of, newest_of_each
 from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
 from quick_jobs.admin.timeline.buckets import buckets_in_use
 from quick_jobs.models import Job, JobExecution, JobRunner

@@ -7,11 +7,14 @@ all of them are one query by ranges of that index, so that older history costs n
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Model, OuterRef, Q, Subquery
 from django.db.models.query import QuerySet
 
+from quick_jobs.admin.execution_view import Seen, see
+from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.admin.recent.statistics import Lately
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 
@@ -27,6 +30,22 @@ class Newest(NamedTuple):
 
 
 _GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
+
+
+def lately(group: str, rows: List[Model], count: int, clock: PageClock) -> Dict[int, Lately]:
+    """Return, by primary key, the newest ``count`` executions of each job or runner in ``rows``.
+
+    ``group`` is "job" or "runner". That takes two queries.
+    """
+    found: Dict[int, List[Seen]] = {row.pk: [] for row in rows}
+    if rows:
+        ranges = newest_of_each(group, [row.pk for row in rows], count)
+        for seen in see(JobExecution.objects.filter(any_of(group, ranges)), clock):
+            found[getattr(seen, f"{group}_id")].append(seen)
+    for seen_of_one in found.values():
+        seen_of_one.sort(key=lambda seen: (seen.started_at, seen.pk), reverse=True)
+        del seen_of_one[count:]
+    return {pk: Lately(seen_of_one) for pk, seen_of_one in found.items()}
 
 
 def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest]:

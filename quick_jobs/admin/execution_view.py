@@ -1,0 +1,52 @@
+"""Executions as a page shows them, with the state and the duration that they have by then."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Any, List, NamedTuple, Optional
+
+from quick_jobs.admin.badges import LOST, execution_state
+from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.models import JobExecution
+
+_FIELDS = (
+    "job_id",
+    "runner_id",
+    "pk",
+    "outcome",
+    "started_at",
+    "duration",
+    "lateness",
+    "runner__stopped_at",
+    "runner__last_heartbeat_at",
+)
+
+
+class Seen(NamedTuple):
+    """An execution as it is seen at some moment; ``duration`` is up to then if it is running.
+
+    Of a lost one it is up to the last heartbeat of its runner.
+    """
+
+    job_id: int
+    runner_id: int
+    pk: int
+    state: str
+    started_at: dt.datetime
+    duration: Optional[dt.timedelta]
+    lateness: Optional[dt.timedelta]
+
+
+def see(executions: Any, clock: PageClock, most: Optional[int] = None) -> List[Seen]:
+    """Return ``executions``, a query, or the first ``most``, as they are at that time."""
+    seen = []
+    for row in executions.values_list(*_FIELDS)[:most]:
+        job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row
+        is_lost = stopped_at is None and beat_at < clock.lost_before
+        state = execution_state(outcome, is_lost)
+        if state == JobExecution.RUNNING:
+            duration = max(dt.timedelta(0), clock.now - started_at)
+        elif state == LOST:
+            duration = max(dt.timedelta(0), beat_at - started_at)
+        seen.append(Seen(job_id, runner_id, pk, state, started_at, duration, lateness))
+    return seen

@@ -1,0 +1,1 @@
+"""The newest executions of jobs and of runners: read, summed up and put into words."""

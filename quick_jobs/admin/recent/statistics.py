@@ -1,0 +1,78 @@
+"""What the newest executions say about a job or a runner: pure."""
+
+from __future__ import annotations
+
+import datetime as dt
+import itertools
+import statistics
+from typing import Any, NamedTuple, Optional, Sequence
+
+from quick_jobs.admin.badges import BAD_STATES
+from quick_jobs.admin.execution_view import Seen
+from quick_jobs.models import JobExecution
+
+#: No execution is called long for so little more than is typical.
+_NOT_WORTH_A_WORD = dt.timedelta(seconds=1)
+
+
+class Lately(NamedTuple):
+    """The newest executions of a job or a runner, the newest first."""
+
+    executions: Sequence[Seen]
+
+    @property
+    def last(self) -> Optional[Seen]:
+        return self.executions[0] if self.executions else None
+
+    @property
+    def ended(self) -> int:
+        """How many are not running any more."""
+        return sum(seen.state != JobExecution.RUNNING for seen in self.executions)
+
+    @property
+    def failures(self) -> int:
+        return sum(seen.state in BAD_STATES for seen in self.executions)
+
+    @property
+    def last_failure(self) -> Optional[Seen]:
+        return next((seen for seen in self.executions if seen.state in BAD_STATES), None)
+
+    @property
+    def failing_since(self) -> Optional[dt.datetime]:
+        """When the first of the failures started that nothing but failures have followed."""
+        ended = (seen for seen in self.executions if seen.state != JobExecution.RUNNING)
+        failing = list(itertools.takewhile(lambda seen: seen.state in BAD_STATES, ended))
+        return failing[-1].started_at if failing else None
+
+    @property
+    def is_last_long(self) -> bool:
+        """Whether the last one took, or takes, more than twice as long as is typical."""
+        typical, last = self.typical_duration, self.last
+        if typical is None or last is None or last.duration is None:
+            return False
+        return last.duration > max(2 * typical, typical + _NOT_WORTH_A_WORD)
+
+    @property
+    def typical_duration(self) -> Optional[dt.timedelta]:
+        """The median duration of those that succeeded."""
+        return _median(
+            seen.duration
+            for seen in self.executions
+            if seen.state == JobExecution.SUCCEEDED and seen.duration is not None
+        )
+
+    @property
+    def typical_lateness(self) -> Optional[dt.timedelta]:
+        """The median lateness of those for which it is known."""
+        return _median(seen.lateness for seen in self.executions if seen.lateness is not None)
+
+    @property
+    def worst_lateness(self) -> Optional[dt.timedelta]:
+        return max(
+            (seen.lateness for seen in self.executions if seen.lateness is not None), default=None
+        )
+
+
+def _median(durations: Any) -> Optional[dt.timedelta]:
+    found = sorted(durations)
+    return statistics.median_low(found) if found else None

@@ -22,10 +22,10 @@ _FIELDS = (
 )
 
 
-class Seen(NamedTuple):
-    """An execution as it is seen at some moment; ``duration`` is up to then if it is running.
+class ExecutionView(NamedTuple):
+    """An execution at some moment; while it is running, ``duration`` is up to then.
 
-    Of a lost one it is up to the last heartbeat of its runner.
+    That of a lost one is up to the last heartbeat of its runner.
     """
 
     job_id: int
@@ -37,9 +37,11 @@ class Seen(NamedTuple):
     lateness: Optional[dt.timedelta]
 
 
-def see(executions: Any, clock: PageClock, most: Optional[int] = None) -> List[Seen]:
+def read_executions(
+    executions: Any, clock: PageClock, most: Optional[int] = None
+) -> List[ExecutionView]:
     """Return ``executions``, a query, or the first ``most``, as they are at that time."""
-    seen = []
+    views = []
     for row in executions.values_list(*_FIELDS)[:most]:
         job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row
         is_lost = stopped_at is None and beat_at < clock.lost_before
@@ -48,5 +50,5 @@ def see(executions: Any, clock: PageClock, most: Optional[int] = None) -> List[S
             duration = max(dt.timedelta(0), clock.now - started_at)
         elif state == LOST:
             duration = max(dt.timedelta(0), beat_at - started_at)
-        seen.append(Seen(job_id, runner_id, pk, state, started_at, duration, lateness))
-    return seen
+        views.append(ExecutionView(job_id, runner_id, pk, state, started_at, duration, lateness))
+    return views

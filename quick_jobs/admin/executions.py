@@ -32,7 +32,7 @@ from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import matches, searched
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
-from quick_jobs.admin.wording import NOTHING, breakable, clock_time, in_words, time_element
+from quick_jobs.admin.wording import NOTHING, breakable, clock_time, duration_in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 
@@ -198,12 +198,12 @@ class JobExecutionAdmin(HistoryAdmin):
     def took(self, execution: Any) -> str:
         if execution.state == JobExecution.RUNNING:
             so_far = execution.clock.now - execution.started_at
-            return _("%(duration)s so far") % {"duration": in_words(so_far)}
-        return in_words(execution.duration)
+            return _("%(duration)s so far") % {"duration": duration_in_words(so_far)}
+        return duration_in_words(execution.duration)
 
     @column(gettext_lazy("lateness"))
     def late(self, execution: Any) -> str:
-        return in_words(execution.lateness)
+        return duration_in_words(execution.lateness)
 
     @column(gettext_lazy("runner"))
     def in_runner(self, execution: Any) -> Any:

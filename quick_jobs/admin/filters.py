@@ -24,7 +24,7 @@ from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import live_runners, names_in_code
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
-from quick_jobs.admin.wording import in_words
+from quick_jobs.admin.wording import duration_in_words
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 TEMPLATE = "quick_jobs/dropdown_filter.html"
@@ -145,7 +145,7 @@ class DurationFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
         return [
-            (str(seconds), _("%s or more") % in_words(dt.timedelta(seconds=seconds)))
+            (str(seconds), _("%s or more") % duration_in_words(dt.timedelta(seconds=seconds)))
             for seconds in (1, 10, 60, 600, 3600)
         ]
 

@@ -13,28 +13,28 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import badge, execution_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
-from quick_jobs.admin.execution_view import Seen
+from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.recent.queries import lately
-from quick_jobs.admin.recent.statistics import Lately
+from quick_jobs.admin.recent.queries import recent_executions
+from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.recent.words import failures_in_words
 from quick_jobs.admin.sparkline import sparkline
 from quick_jobs.admin.wording import (
     NOTHING,
     ago,
     breakable,
-    in_words,
+    duration_in_words,
     schedule_in_words,
     time_element,
 )
 from quick_jobs.models import Job, JobExecution, JobRunner
 
-#: What is "lately": so many executions of each job.
-LATELY = 50
+#: Executions of each job that are summed up.
+RECENT = 50
 
 #: Bars in a sparkline in the list; on a job's own page it has all of them.
 BARS = 20
@@ -80,13 +80,13 @@ class JobAdmin(HistoryAdmin):
         links = links_for(request, self.admin_site)
         clock = page_clock(request)
         known = names_in_code()
-        seen = lately("job", rows, LATELY, clock) if links.permits(JobExecution) else {}
+        seen = recent_executions("job", rows, RECENT, clock) if links.permits(JobExecution) else {}
         alive = live_runners(request)
         runners = live_runners_by_job(alive, [job.pk for job in rows])
         for job in rows:
             job.links = links
             job.now = clock.now
-            job.lately = seen.get(job.pk, Lately(()))
+            job.lately = seen.get(job.pk, RecentExecutions(()))
             job.live_runners = runners.get(job.pk, 0)
             job.is_gone = not job.live_runners and known is not None and job.name not in known
 
@@ -116,7 +116,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("timeout"))
     def time_limit(self, job: Any) -> str:
-        return in_words(job.timeout, parts=4)
+        return duration_in_words(job.timeout, parts=4)
 
     @column(gettext_lazy("last execution"))
     def last_execution(self, job: Any) -> str:
@@ -141,7 +141,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("typical duration"))
     def typical_duration(self, job: Any) -> str:
-        return in_words(job.lately.typical_duration)
+        return duration_in_words(job.lately.typical_duration)
 
     @column(gettext_lazy("failures lately"))
     def failures(self, job: Any) -> str:
@@ -178,12 +178,12 @@ class JobAdmin(HistoryAdmin):
         )
 
 
-def _duration_of(last: Seen, lately: Lately) -> str:
-    duration = in_words(last.duration)
-    if not lately.is_last_long:
+def _duration_of(last: ExecutionView, recent: RecentExecutions) -> str:
+    duration = duration_in_words(last.duration)
+    if not recent.is_last_long:
         return format_html('<span class="qj-quiet qj-nowrap">{}</span>', duration)
     return format_html(
         '<strong class="qj-long qj-nowrap" title="{}">{} ▲</strong>',
-        _("unusually long: typical is %s") % in_words(lately.typical_duration),
+        _("unusually long: typical is %s") % duration_in_words(recent.typical_duration),
         duration,
     )

@@ -17,14 +17,14 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.recent.queries import lately
-from quick_jobs.admin.recent.statistics import Lately
+from quick_jobs.admin.recent.queries import recent_executions
+from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.recent.words import failures_in_words
-from quick_jobs.admin.wording import NOTHING, ago, breakable, in_words, time_element
+from quick_jobs.admin.wording import NOTHING, ago, breakable, duration_in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 
-#: What is "lately": so many executions of each runner.
-LATELY = 100
+#: Executions of each runner that are summed up.
+RECENT = 100
 
 #: Running executions that are named for a runner in the list, and on its page.
 _FEW = 3
@@ -81,7 +81,7 @@ class JobRunnerAdmin(HistoryAdmin):
         links = links_for(request, self.admin_site)
         clock = page_clock(request)
         pks = [runner.pk for runner in rows]
-        seen = lately("runner", rows, LATELY, clock)
+        seen = recent_executions("runner", rows, RECENT, clock)
         started = _executions_started(pks)
         running = _running_executions([runner.pk for runner in rows if clock.is_alive(runner)])
         jobs = _numbers_of_jobs(pks)
@@ -89,7 +89,7 @@ class JobRunnerAdmin(HistoryAdmin):
             runner.links = links
             runner.clock = clock
             runner.state = runner_state(runner, clock)
-            runner.lately = seen.get(runner.pk, Lately(()))
+            runner.lately = seen.get(runner.pk, RecentExecutions(()))
             runner.started_executions = started.get(runner.pk)
             runner.running = running.get(runner.pk, [])
             runner.job_count = jobs.get(runner.pk, 0)
@@ -130,7 +130,7 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("uptime"))
     def uptime(self, runner: Any) -> str:
-        return in_words(runner.clock.end_of(runner) - runner.started_at)
+        return duration_in_words(runner.clock.end_of(runner) - runner.started_at)
 
     @column(gettext_lazy("executions"))
     def executions_so_far(self, runner: Any) -> str:
@@ -138,7 +138,7 @@ class JobRunnerAdmin(HistoryAdmin):
         if count is None:
             count = len(runner.lately.executions)
         text = number_format(count)
-        if runner.started_executions is None and count == LATELY:
+        if runner.started_executions is None and count == RECENT:
             text += "+"
         url = runner.links.list_url(JobExecution, runner__id__exact=runner.pk)
         return format_html('<a href="{}">{}</a>', url, text)
@@ -153,8 +153,8 @@ class JobRunnerAdmin(HistoryAdmin):
             return NOTHING
         return format_html(
             '{} <span class="qj-quiet qj-nowrap">{}</span>',
-            in_words(runner.lately.typical_lateness),
-            _("at most %s") % in_words(runner.lately.worst_lateness),
+            duration_in_words(runner.lately.typical_lateness),
+            _("at most %s") % duration_in_words(runner.lately.worst_lateness),
         )
 
     @column(gettext_lazy("dropped executions"))
@@ -193,7 +193,7 @@ def _running_in_words(runner: Any, most: int) -> str:
         (
             (
                 runner.links.to(JobExecution, pk, breakable(name)),
-                in_words(runner.clock.now - started_at),
+                duration_in_words(runner.clock.now - started_at),
             )
             for pk, name, started_at in runner.running[:most]
         ),

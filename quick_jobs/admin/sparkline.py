@@ -11,9 +11,9 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import BAD_STATES, execution_text
-from quick_jobs.admin.execution_view import Seen
+from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.wording import clock_time, in_words
+from quick_jobs.admin.wording import clock_time, duration_in_words
 from quick_jobs.models import JobExecution
 
 _HEIGHT = 24
@@ -25,17 +25,17 @@ _WIDTH = 5
 _MARK = 3
 
 
-def sparkline(executions: Sequence[Seen], links: Links) -> str:
+def sparkline(executions: Sequence[ExecutionView], links: Links) -> str:
     """Return SVG of ``executions``, which come newest first; the newest is drawn last."""
     if not executions:
         return ""
-    longest = max(_seconds(seen.duration) for seen in executions)
+    longest = max(_seconds(execution.duration) for execution in executions)
     bars = (
-        _bar(seen, number * _STEP, longest, links)
-        for number, seen in enumerate(reversed(executions))
+        _bar(execution, number * _STEP, longest, links)
+        for number, execution in enumerate(reversed(executions))
     )
     width = len(executions) * _STEP
-    failures = sum(seen.state in BAD_STATES for seen in executions)
+    failures = sum(execution.state in BAD_STATES for execution in executions)
     label = _("%(executions)s, %(failures)s") % {
         "executions": ngettext("%d execution", "%d executions", len(executions)) % len(executions),
         "failures": ngettext("%d failure", "%d failures", failures) % failures,
@@ -51,28 +51,28 @@ def sparkline(executions: Sequence[Seen], links: Links) -> str:
 
 
 # There may be a thousand on a page: format_html() would take most of the page's time.
-def _bar(seen: Seen, x: int, longest: float, links: Links) -> str:
-    share = _seconds(seen.duration) / longest if longest else 0
+def _bar(execution: ExecutionView, x: int, longest: float, links: Links) -> str:
+    share = _seconds(execution.duration) / longest if longest else 0
     height = max(_LEAST_HEIGHT, round(_HEIGHT * share))
-    look = f'class="qj-{seen.state}"'
+    look = f'class="qj-{execution.state}"'
     mark = ""
-    if seen.state in BAD_STATES:
+    if execution.state in BAD_STATES:
         mark = f'<rect {look} x="{x}" y="{_HEIGHT + 1}" width="{_WIDTH}" height="{_MARK}"/>'
     return (
-        f'<a href="{escape(links.url(JobExecution, seen.pk))}" tabindex="-1">'
-        f"<title>{escape(describe(seen))}</title>"
+        f'<a href="{escape(links.url(JobExecution, execution.pk))}" tabindex="-1">'
+        f"<title>{escape(describe(execution))}</title>"
         f'<rect class="qj-hit" x="{x}" width="{_STEP}" height="{_HEIGHT + _MARK + 1}"/>'
         f'<rect {look} x="{x}" y="{_HEIGHT - height}" width="{_WIDTH}" height="{height}"/>'
         f"{mark}</a>"
     )
 
 
-def describe(seen: Seen) -> str:
+def describe(execution: ExecutionView) -> str:
     """Return an execution in words, like "2026-11-24 04:13:20: failed, 2.4 s"."""
     return _("%(time)s: %(state)s, %(duration)s") % {
-        "time": clock_time(seen.started_at),
-        "state": execution_text(seen.state),
-        "duration": in_words(seen.duration),
+        "time": clock_time(execution.started_at),
+        "state": execution_text(execution.state),
+        "duration": duration_in_words(execution.duration),
     }
 
 

@@ -17,10 +17,10 @@ from quick_jobs.models import Job
 NOTHING = "-"
 
 
-def in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
+def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
     """Return ``duration`` like "3 ms", "2.4 s", "12 s" or "1 min 5 s", in at most ``parts`` units.
 
-    None is a dash; below nothing is nothing.
+    None is shown as a dash, negative durations as 0 ms.
     """
     if duration is None:
         return NOTHING
@@ -50,12 +50,12 @@ def schedule_in_words(job: Job) -> str:
     """Return when a job runs, like "every 1 min, up to 15 s more"."""
     if not job.interval and not job.variance:
         return _("again and again")
-    every = _("every %(interval)s") % {"interval": in_words(job.interval, parts=4)}
+    every = _("every %(interval)s") % {"interval": duration_in_words(job.interval, parts=4)}
     if not job.variance:
         return every
     return _("%(every)s, up to %(variance)s more") % {
         "every": every,
-        "variance": in_words(job.variance, parts=4),
+        "variance": duration_in_words(job.variance, parts=4),
     }
 
 
@@ -64,7 +64,7 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
     if now - moment < dt.timedelta(seconds=1):
         return _("just now")
     whole_seconds = dt.timedelta(seconds=(now - moment) // dt.timedelta(seconds=1))
-    return _("%(duration)s ago") % {"duration": in_words(whole_seconds, parts=1)}
+    return _("%(duration)s ago") % {"duration": duration_in_words(whole_seconds, parts=1)}
 
 
 def breakable(name: str) -> str:

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from quick_jobs.admin.execution_view import Seen
+from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import BUCKETS, Window, bars_of, bars_of_many, gaps_between
 from quick_jobs.models import JobExecution
@@ -17,25 +17,25 @@ HOUR = dt.timedelta(hours=1)
 WINDOW = Window(NOON - 6 * HOUR, NOON)
 
 
-def seen(minutes_before_noon, state="succeeded", seconds=60, pk=1):
+def execution(minutes_before_noon, state="succeeded", seconds=60, pk=1):
     start = NOON - dt.timedelta(minutes=minutes_before_noon)
-    return Seen(1, 1, pk, state, start, dt.timedelta(seconds=seconds), None)
+    return ExecutionView(1, 1, pk, state, start, dt.timedelta(seconds=seconds), None)
 
 
 def test_a_few_executions_are_a_bar_each_where_they_were():
-    late, early = bars_of([seen(180, pk=2), seen(90, "failed", 5400, pk=3)], WINDOW)
+    late, early = bars_of([execution(180, pk=2), execution(90, "failed", 5400, pk=3)], WINDOW)
     assert (late.x, round(late.width, 4), late.pk, late.failures) == (0.5, 0.0028, 2, 0)
     assert (early.x, early.width, early.pk, early.failures) == (0.75, 0.25, 3, 1)
 
 
 def test_what_reaches_over_the_window_is_cut():
-    (bar,) = bars_of([seen(420, seconds=2 * 3600)], WINDOW)
+    (bar,) = bars_of([execution(420, seconds=2 * 3600)], WINDOW)
     assert (bar.x, round(bar.width, 4)) == (0, 0.1667)
 
 
 def test_many_executions_are_summed_up_so_that_there_are_never_more_bars_than_buckets():
-    executions = [seen(minutes / 10) for minutes in range(3600)]
-    executions.append(seen(1, "failed", 600))
+    executions = [execution(minutes / 10) for minutes in range(3600)]
+    executions.append(execution(1, "failed", 600))
     bars = bars_of(executions, WINDOW)
     assert len(bars) == BUCKETS
     assert sum(bar.executions for bar in bars) == len(executions)
@@ -45,7 +45,7 @@ def test_many_executions_are_summed_up_so_that_there_are_never_more_bars_than_bu
 
 
 def test_of_very_many_executions_only_those_that_went_wrong_are_known():
-    first, last = bars_of_many({0, 99}, [seen(1, "timed_out")], WINDOW)
+    first, last = bars_of_many({0, 99}, [execution(1, "timed_out")], WINDOW)
     assert (first.state, first.executions, first.failures) == ("many", None, 0)
     assert (last.state, last.executions, last.failures) == ("timed_out", None, 1)
 

@@ -12,9 +12,9 @@ from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
 from django.db.models import Model, OuterRef, Q, Subquery
 from django.db.models.query import QuerySet
 
-from quick_jobs.admin.execution_view import Seen, see
+from quick_jobs.admin.execution_view import ExecutionView, read_executions
 from quick_jobs.admin.page_clock import PageClock
-from quick_jobs.admin.recent.statistics import Lately
+from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 
@@ -32,20 +32,22 @@ class Newest(NamedTuple):
 _GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
 
 
-def lately(group: str, rows: List[Model], count: int, clock: PageClock) -> Dict[int, Lately]:
+def recent_executions(
+    group: str, rows: List[Model], count: int, clock: PageClock
+) -> Dict[int, RecentExecutions]:
     """Return, by primary key, the newest ``count`` executions of each job or runner in ``rows``.
 
     ``group`` is "job" or "runner". That takes two queries.
     """
-    found: Dict[int, List[Seen]] = {row.pk: [] for row in rows}
+    found: Dict[int, List[ExecutionView]] = {row.pk: [] for row in rows}
     if rows:
         ranges = newest_of_each(group, [row.pk for row in rows], count)
-        for seen in see(JobExecution.objects.filter(any_of(group, ranges)), clock):
-            found[getattr(seen, f"{group}_id")].append(seen)
-    for seen_of_one in found.values():
-        seen_of_one.sort(key=lambda seen: (seen.started_at, seen.pk), reverse=True)
-        del seen_of_one[count:]
-    return {pk: Lately(seen_of_one) for pk, seen_of_one in found.items()}
+        for view in read_executions(JobExecution.objects.filter(any_of(group, ranges)), clock):
+            found[getattr(view, f"{group}_id")].append(view)
+    for views in found.values():
+        views.sort(key=lambda view: (view.started_at, view.pk), reverse=True)
+        del views[count:]
+    return {pk: RecentExecutions(views) for pk, views in found.items()}
 
 
 def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest]:

@@ -8,40 +8,44 @@ import statistics
 from typing import Any, NamedTuple, Optional, Sequence
 
 from quick_jobs.admin.badges import BAD_STATES
-from quick_jobs.admin.execution_view import Seen
+from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
 
 #: No execution is called long for so little more than is typical.
 _NOT_WORTH_A_WORD = dt.timedelta(seconds=1)
 
 
-class Lately(NamedTuple):
+class RecentExecutions(NamedTuple):
     """The newest executions of a job or a runner, the newest first."""
 
-    executions: Sequence[Seen]
+    executions: Sequence[ExecutionView]
 
     @property
-    def last(self) -> Optional[Seen]:
+    def last(self) -> Optional[ExecutionView]:
         return self.executions[0] if self.executions else None
 
     @property
     def ended(self) -> int:
         """How many are not running any more."""
-        return sum(seen.state != JobExecution.RUNNING for seen in self.executions)
+        return sum(execution.state != JobExecution.RUNNING for execution in self.executions)
 
     @property
     def failures(self) -> int:
-        return sum(seen.state in BAD_STATES for seen in self.executions)
+        return sum(execution.state in BAD_STATES for execution in self.executions)
 
     @property
-    def last_failure(self) -> Optional[Seen]:
-        return next((seen for seen in self.executions if seen.state in BAD_STATES), None)
+    def last_failure(self) -> Optional[ExecutionView]:
+        return next(
+            (execution for execution in self.executions if execution.state in BAD_STATES), None
+        )
 
     @property
     def failing_since(self) -> Optional[dt.datetime]:
         """When the first of the failures started that nothing but failures have followed."""
-        ended = (seen for seen in self.executions if seen.state != JobExecution.RUNNING)
-        failing = list(itertools.takewhile(lambda seen: seen.state in BAD_STATES, ended))
+        ended = (
+            execution for execution in self.executions if execution.state != JobExecution.RUNNING
+        )
+        failing = list(itertools.takewhile(lambda execution: execution.state in BAD_STATES, ended))
         return failing[-1].started_at if failing else None
 
     @property
@@ -56,20 +60,23 @@ class Lately(NamedTuple):
     def typical_duration(self) -> Optional[dt.timedelta]:
         """The median duration of those that succeeded."""
         return _median(
-            seen.duration
-            for seen in self.executions
-            if seen.state == JobExecution.SUCCEEDED and seen.duration is not None
+            execution.duration
+            for execution in self.executions
+            if execution.state == JobExecution.SUCCEEDED and execution.duration is not None
         )
 
     @property
     def typical_lateness(self) -> Optional[dt.timedelta]:
         """The median lateness of those for which it is known."""
-        return _median(seen.lateness for seen in self.executions if seen.lateness is not None)
+        return _median(
+            execution.lateness for execution in self.executions if execution.lateness is not None
+        )
 
     @property
     def worst_lateness(self) -> Optional[dt.timedelta]:
         return max(
-            (seen.lateness for seen in self.executions if seen.lateness is not None), default=None
+            (execution.lateness for execution in self.executions if execution.lateness is not None),
+            default=None,
         )
 
 

@@ -7,16 +7,16 @@ import datetime as dt
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
 
-from quick_jobs.admin.recent.statistics import Lately
-from quick_jobs.admin.wording import NOTHING, ago, in_words
+from quick_jobs.admin.recent.statistics import RecentExecutions
+from quick_jobs.admin.wording import NOTHING, ago, duration_in_words
 
 
-def failures_in_words(lately: Lately, now: dt.datetime) -> str:
+def failures_in_words(recent: RecentExecutions, now: dt.datetime) -> str:
     """Return HTML of the share of failures among those that have ended, like "4 % 2 of 50".
 
     Below it is since when there is nothing but failures, or when the last one was.
     """
-    ended, failures = lately.ended, lately.failures
+    ended, failures = recent.ended, recent.failures
     if not ended:
         return NOTHING
     text = _("%(failures)d of %(ended)d") % {"failures": failures, "ended": ended}
@@ -27,13 +27,13 @@ def failures_in_words(lately: Lately, now: dt.datetime) -> str:
         ' <span class="qj-second">{}</span>',
         round(100 * failures / ended) or "<1",
         text,
-        _when_it_failed(lately, now),
+        _when_it_failed(recent, now),
     )
 
 
-def _when_it_failed(lately: Lately, now: dt.datetime) -> str:
-    since, last = lately.failing_since, lately.last_failure
+def _when_it_failed(recent: RecentExecutions, now: dt.datetime) -> str:
+    since, last = recent.failing_since, recent.last_failure
     if since is not None:
-        failing_for = _("failing for %s") % in_words(now - since, parts=1)
+        failing_for = _("failing for %s") % duration_in_words(now - since, parts=1)
         return format_html('<strong class="qj-bad">{}</strong>', failing_for)
     return _("last %s") % ago(last.started_at, now) if last else ""

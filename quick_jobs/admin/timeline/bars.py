@@ -6,7 +6,7 @@ import datetime as dt
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
 from quick_jobs.admin.badges import BAD_STATES, LOST
-from quick_jobs.admin.execution_view import Seen
+from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
 
 #: Parts of the window in which executions are summed up where there are more of them than that.
@@ -62,36 +62,51 @@ class Bar(NamedTuple):
     longest: Optional[dt.timedelta]
 
 
-def bars_of(executions: Sequence[Seen], window: Window) -> List[Bar]:
+def bars_of(executions: Sequence[ExecutionView], window: Window) -> List[Bar]:
     """Return a bar for each execution, or, if they are many, for each bucket that has some."""
     if len(executions) <= BUCKETS:
-        return [_bar(seen, window) for seen in sorted(executions, key=lambda seen: seen.started_at)]
-    buckets: Dict[int, List[Seen]] = {}
-    for seen in executions:
-        buckets.setdefault(window.bucket(seen.started_at), []).append(seen)
+        return [
+            _bar(execution, window)
+            for execution in sorted(executions, key=lambda execution: execution.started_at)
+        ]
+    buckets: Dict[int, List[ExecutionView]] = {}
+    for execution in executions:
+        buckets.setdefault(window.bucket(execution.started_at), []).append(execution)
     return [
         _sum(bucket, buckets[bucket], len(buckets[bucket]), window) for bucket in sorted(buckets)
     ]
 
 
-def bars_of_many(in_use: Iterable[int], bad: Sequence[Seen], window: Window) -> List[Bar]:
+def bars_of_many(in_use: Iterable[int], bad: Sequence[ExecutionView], window: Window) -> List[Bar]:
     """Return a bar for each bucket in ``in_use``; only what went ``bad`` is known of it."""
-    buckets: Dict[int, List[Seen]] = {bucket: [] for bucket in in_use}
-    for seen in bad:
-        buckets.setdefault(window.bucket(seen.started_at), []).append(seen)
+    buckets: Dict[int, List[ExecutionView]] = {bucket: [] for bucket in in_use}
+    for execution in bad:
+        buckets.setdefault(window.bucket(execution.started_at), []).append(execution)
     return [_sum(bucket, buckets[bucket], None, window) for bucket in sorted(buckets)]
 
 
-def _bar(seen: Seen, window: Window) -> Bar:
-    end = seen.started_at + (seen.duration or dt.timedelta(0))
-    x = window.share(seen.started_at)
-    failures = int(seen.state in BAD_STATES)
+def _bar(execution: ExecutionView, window: Window) -> Bar:
+    end = execution.started_at + (execution.duration or dt.timedelta(0))
+    x = window.share(execution.started_at)
+    failures = int(execution.state in BAD_STATES)
     width = window.share(end) - x
-    return Bar(x, width, seen.state, seen.started_at, end, seen.pk, 1, failures, seen.duration)
+    return Bar(
+        x,
+        width,
+        execution.state,
+        execution.started_at,
+        end,
+        execution.pk,
+        1,
+        failures,
+        execution.duration,
+    )
 
 
-def _sum(bucket: int, executions: Sequence[Seen], count: Optional[int], window: Window) -> Bar:
-    states = [seen.state for seen in executions]
+def _sum(
+    bucket: int, executions: Sequence[ExecutionView], count: Optional[int], window: Window
+) -> Bar:
+    states = [execution.state for execution in executions]
     return Bar(
         x=bucket / BUCKETS,
         width=0.9 / BUCKETS,
@@ -101,7 +116,9 @@ def _sum(bucket: int, executions: Sequence[Seen], count: Optional[int], window: 
         pk=executions[0].pk if count == 1 else None,
         executions=count,
         failures=sum(state in BAD_STATES for state in states),
-        longest=max((seen.duration for seen in executions if seen.duration), default=None),
+        longest=max(
+            (execution.duration for execution in executions if execution.duration), default=None
+        ),
     )
 
 

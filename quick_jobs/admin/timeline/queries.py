@@ -7,7 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional, Sequence
 
 from django.db.models import OuterRef, Q, Subquery
 
-from quick_jobs.admin.execution_view import Seen, see
+from quick_jobs.admin.execution_view import ExecutionView, read_executions
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent.queries import Newest, any_of, newest_of_each
 from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
@@ -67,7 +67,7 @@ def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
     executions = _executions([pk for pk in pks if pk not in dense], window, clock)
     bad = _bad(window, clock) if dense else []
     bad_since = max((one[-1].started_at for one in bad if len(one) == MOST_BAD), default=None)
-    bad_by_job = _by_job(seen for one in bad for seen in one)
+    bad_by_job = _by_job(execution for one in bad for execution in one)
     buckets = buckets_in_use(dense, window) if dense else {}
     return [
         Lane(job, bars_of_many(buckets[job.pk], bad_by_job.get(job.pk, []), window), bad_since)
@@ -77,7 +77,9 @@ def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
     ]
 
 
-def _executions(pks: Sequence[int], window: Window, clock: PageClock) -> Dict[int, List[Seen]]:
+def _executions(
+    pks: Sequence[int], window: Window, clock: PageClock
+) -> Dict[int, List[ExecutionView]]:
     """Return the executions of these jobs, with the last before the window: it may reach in."""
     before = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lt=window.start)
     last = Subquery(before.order_by("-started_at").values("started_at")[:1])
@@ -87,25 +89,28 @@ def _executions(pks: Sequence[int], window: Window, clock: PageClock) -> Dict[in
     ranges = {pk: Newest(start or window.start, window.end, True) for pk, start in starts.items()}
     found = JobExecution.objects.filter(any_of("job", ranges))
     return _by_job(
-        seen
-        for seen in see(found, clock)
-        if seen.started_at + (seen.duration or dt.timedelta(0)) >= window.start
+        execution
+        for execution in read_executions(found, clock)
+        if execution.started_at + (execution.duration or dt.timedelta(0)) >= window.start
     )
 
 
-def _by_job(executions: Any) -> Dict[int, List[Seen]]:
-    found: Dict[int, List[Seen]] = {}
-    for seen in executions:
-        found.setdefault(seen.job_id, []).append(seen)
+def _by_job(executions: Any) -> Dict[int, List[ExecutionView]]:
+    found: Dict[int, List[ExecutionView]] = {}
+    for execution in executions:
+        found.setdefault(execution.job_id, []).append(execution)
     return found
 
 
-def _bad(window: Window, clock: PageClock) -> List[List[Seen]]:
+def _bad(window: Window, clock: PageClock) -> List[List[ExecutionView]]:
     """Return the newest that went wrong, in a list for each outcome: an index has each of them."""
     inside = JobExecution.objects.filter(
         started_at__gte=window.start, started_at__lte=window.end
     ).order_by("-started_at")
-    return [see(inside.filter(outcome=outcome), clock, MOST_BAD) for outcome in _BAD_OUTCOMES]
+    return [
+        read_executions(inside.filter(outcome=outcome), clock, MOST_BAD)
+        for outcome in _BAD_OUTCOMES
+    ]
 
 
 def runners_in(window: Window) -> List[JobRunner]:

@@ -8,6 +8,7 @@ from typing import (
     Collection,
     Dict,
     List,
+    Mapping,
     NamedTuple,
     Optional,
     Sequence,
@@ -166,7 +167,14 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         return []
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
-        """Give ``rows`` the attributes that are shown beside their fields."""
+        """Give each of ``rows`` its ``facts``, which are shown beside its fields."""
+        facts = self.facts_of(request, rows)
+        for row in rows:
+            row.facts = facts[row.pk]
+
+    def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, Any]:
+        """Return the facts of ``rows`` by primary key."""
+        raise NotImplementedError
 
 
 def _without(hidden: Collection[str], names: Sequence[str]) -> Sequence[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, List, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple, Type
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -16,9 +16,10 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from quick_jobs.admin.badges import execution_badge, execution_state
+from quick_jobs.admin.badges import execution_badge
 from quick_jobs.admin.base import HistoryAdmin, HistoryChangeList, PageLink, column
 from quick_jobs.admin.compat import FIRST_PAGE, HAS_LISTED_BREADCRUMBS
+from quick_jobs.admin.facts import ExecutionFacts, facts_of_executions
 from quick_jobs.admin.filters import (
     DurationFilter,
     JobFilter,
@@ -34,6 +35,9 @@ from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, duration_in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
+
+if TYPE_CHECKING:
+    from quick_jobs.admin.facts import ExecutionRow
 
 
 class ExecutionChangeList(HistoryChangeList):
@@ -154,69 +158,64 @@ class JobExecutionAdmin(HistoryAdmin):
             request._quick_jobs_searched_since = time_range.start  # type: ignore[attr-defined]
         return (queryset.filter(matches(words)) if words else queryset), False
 
-    def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
-        clock = page_clock(request)
-        links = links_for(request, self.admin_site)
-        for execution in rows:
-            execution.clock = clock
-            execution.links = links
-            execution.state = execution_state(execution.outcome, clock.is_lost(execution.runner))
+    def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, ExecutionFacts]:
+        return facts_of_executions(request, links_for(request, self.admin_site), rows)
 
-    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
+    def links_of(self, request: HttpRequest, row: ExecutionRow) -> List[PageLink]:
         previous, following = neighbours(row)
         found = (
             (_("Previous of this job"), previous, "prev"),
             (_("Next of this job"), following, "next"),
         )
         return [
-            PageLink(text, row.links.url(JobExecution, other.pk), rel, str(other))
+            PageLink(text, row.facts.links.url(JobExecution, other.pk), rel, str(other))
             for text, other, rel in found
             if other is not None
         ]
 
     @column(gettext_lazy("job"))
-    def job_name(self, execution: Any) -> str:
+    def job_name(self, execution: ExecutionRow) -> str:
         return breakable(execution.job.name)
 
     @column(gettext_lazy("job"))
-    def of_job(self, execution: Any) -> Any:
-        return execution.links.to(Job, execution.job_id, str(execution.job))
+    def of_job(self, execution: ExecutionRow) -> Any:
+        return execution.facts.links.to(Job, execution.job_id, str(execution.job))
 
     @column(gettext_lazy("outcome"))
-    def state(self, execution: Any) -> str:
-        return execution_badge(execution.state)
+    def state(self, execution: ExecutionRow) -> str:
+        return execution_badge(execution.facts.state)
 
     @column(gettext_lazy("started"), order="started_at")
-    def started(self, execution: Any) -> str:
+    def started(self, execution: ExecutionRow) -> str:
         return time_element(execution.started_at)
 
     @column(gettext_lazy("finished"))
-    def finished(self, execution: Any) -> str:
+    def finished(self, execution: ExecutionRow) -> str:
         return time_element(execution.finished_at)
 
     @column(gettext_lazy("duration"))
-    def took(self, execution: Any) -> str:
-        if execution.state == JobExecution.RUNNING:
-            so_far = execution.clock.now - execution.started_at
+    def took(self, execution: ExecutionRow) -> str:
+        if execution.facts.state == JobExecution.RUNNING:
+            so_far = execution.facts.now - execution.started_at
             return _("%(duration)s so far") % {"duration": duration_in_words(so_far)}
         return duration_in_words(execution.duration)
 
     @column(gettext_lazy("lateness"))
-    def late(self, execution: Any) -> str:
+    def late(self, execution: ExecutionRow) -> str:
         return duration_in_words(execution.lateness)
 
     @column(gettext_lazy("runner"))
-    def in_runner(self, execution: Any) -> Any:
-        return execution.links.to(JobRunner, execution.runner_id, str(execution.runner))
+    def in_runner(self, execution: ExecutionRow) -> Any:
+        return execution.facts.links.to(JobRunner, execution.runner_id, str(execution.runner))
 
     @column(gettext_lazy("error"))
-    def error_line(self, execution: Any) -> str:
+    def error_line(self, execution: ExecutionRow) -> str:
         if not execution.error:
             return NOTHING
         return format_html('<span class="qj-error">{}</span>', execution.error)
 
     @column(gettext_lazy("traceback"))
-    def formatted_traceback(self, execution: Any) -> str:
+    def formatted_traceback(self, execution: ExecutionRow) -> str:
         return format_html(
             '<div class="qj-copy"><button type="button" class="qj-copy-button" data-copied="{}">{}'
             '</button><pre class="qj-traceback" tabindex="0">{}</pre></div>',

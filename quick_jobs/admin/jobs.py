@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
 
 from django.contrib import admin
 from django.db.models import QuerySet
@@ -14,12 +14,10 @@ from django.utils.translation import gettext_lazy, ngettext
 from quick_jobs.admin.badges import badge, execution_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.execution_view import ExecutionView
+from quick_jobs.admin.facts import JobFacts, facts_of_jobs
 from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.links import links_for
-from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.overview import overview
-from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.recent.words import failures_in_words
 from quick_jobs.admin.sparkline import sparkline
@@ -33,8 +31,8 @@ from quick_jobs.admin.wording import (
 )
 from quick_jobs.models import Job, JobExecution, JobRunner
 
-#: Executions of each job that are summed up.
-RECENT = 50
+if TYPE_CHECKING:
+    from quick_jobs.admin.facts import JobRow
 
 #: Bars in a sparkline in the list; on a job's own page it has all of them.
 BARS = 20
@@ -76,19 +74,8 @@ class JobAdmin(HistoryAdmin):
         JobRunner: ("liveness", "its_runners"),
     }
 
-    def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
-        links = links_for(request, self.admin_site)
-        clock = page_clock(request)
-        known = names_in_code()
-        seen = recent_executions("job", rows, RECENT, clock) if links.permits(JobExecution) else {}
-        alive = live_runners(request)
-        runners = live_runners_by_job(alive, [job.pk for job in rows])
-        for job in rows:
-            job.links = links
-            job.now = clock.now
-            job.lately = seen.get(job.pk, RecentExecutions(()))
-            job.live_runners = runners.get(job.pk, 0)
-            job.is_gone = not job.live_runners and known is not None and job.name not in known
+    def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, JobFacts]:
+        return facts_of_jobs(request, links_for(request, self.admin_site), rows)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
@@ -97,61 +84,62 @@ class JobAdmin(HistoryAdmin):
         context = {"quick_jobs_figures": figures, **(extra_context or {})}
         return super().changelist_view(request, context)
 
-    def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
-        if not row.links.permits(JobExecution):
+    def links_of(self, request: HttpRequest, row: JobRow) -> List[PageLink]:
+        if not row.facts.links.permits(JobExecution):
             return []
-        executions = row.links.list_url(JobExecution, job__id__exact=row.pk)
+        executions = row.facts.links.list_url(JobExecution, job__id__exact=row.pk)
         return [
             PageLink(_("Executions"), executions),
-            PageLink(_("Timeline"), row.links.timeline_url(q=row.name)),
+            PageLink(_("Timeline"), row.facts.links.timeline_url(q=row.name)),
         ]
 
     @column(gettext_lazy("name"), order="name")
-    def title(self, job: Any) -> str:
+    def title(self, job: JobRow) -> str:
         return breakable(job.name)
 
     @column(gettext_lazy("schedule"))
-    def schedule(self, job: Any) -> str:
+    def schedule(self, job: JobRow) -> str:
         return schedule_in_words(job)
 
     @column(gettext_lazy("timeout"))
-    def time_limit(self, job: Any) -> str:
+    def time_limit(self, job: JobRow) -> str:
         return duration_in_words(job.timeout, parts=4)
 
     @column(gettext_lazy("last execution"))
-    def last_execution(self, job: Any) -> str:
-        last = job.lately.last
+    def last_execution(self, job: JobRow) -> str:
+        last = job.facts.recent.last
         if last is None:
             return NOTHING
         return format_html(
             '<a class="qj-plain" href="{}">{}</a> <span class="qj-nowrap">{}</span> {}',
-            job.links.url(JobExecution, last.pk),
+            job.facts.links.url(JobExecution, last.pk),
             execution_badge(last.state),
-            ago(last.started_at, job.now),
-            _duration_of(last, job.lately),
+            ago(last.started_at, job.facts.now),
+            _duration_of(last, job.facts.recent),
         )
 
     @column(gettext_lazy("last executions"))
-    def picture(self, job: Any) -> str:
-        return sparkline(job.lately.executions[:BARS], job.links) or NOTHING
+    def picture(self, job: JobRow) -> str:
+        return sparkline(job.facts.recent.executions[:BARS], job.facts.links) or NOTHING
 
     @column(gettext_lazy("last executions"))
-    def long_picture(self, job: Any) -> str:
-        return sparkline(job.lately.executions, job.links) or NOTHING
+    def long_picture(self, job: JobRow) -> str:
+        return sparkline(job.facts.recent.executions, job.facts.links) or NOTHING
 
     @column(gettext_lazy("typical duration"))
-    def typical_duration(self, job: Any) -> str:
-        return duration_in_words(job.lately.typical_duration)
+    def typical_duration(self, job: JobRow) -> str:
+        return duration_in_words(job.facts.recent.typical_duration)
 
     @column(gettext_lazy("failures lately"))
-    def failures(self, job: Any) -> str:
-        return failures_in_words(job.lately, job.now)
+    def failures(self, job: JobRow) -> str:
+        return failures_in_words(job.facts.recent, job.facts.now)
 
     @column(gettext_lazy("live runners"))
-    def liveness(self, job: Any) -> Any:
-        if job.live_runners:
-            return ngettext("%d runner", "%d runners", job.live_runners) % job.live_runners
-        if job.is_gone:
+    def liveness(self, job: JobRow) -> Any:
+        count = job.facts.live_runners
+        if count:
+            return ngettext("%d runner", "%d runners", count) % count
+        if job.facts.is_gone:
             return format_html(
                 '<span title="{}">{}</span>',
                 _("No live runner has it, and it is in no installed app's jobs module."),
@@ -160,7 +148,7 @@ class JobAdmin(HistoryAdmin):
         return badge("none", _("no live runner"))
 
     @column(gettext_lazy("runners"))
-    def its_runners(self, job: Any) -> Any:
+    def its_runners(self, job: JobRow) -> Any:
         runners: QuerySet[JobRunner] = job.runners.order_by("-pk")[:10]
         return (
             format_html_join(
@@ -168,8 +156,8 @@ class JobAdmin(HistoryAdmin):
                 "<div>{} {}</div>",
                 (
                     (
-                        job.links.to(JobRunner, runner.pk, str(runner)),
-                        time_element(runner.started_at, job.now),
+                        job.facts.links.to(JobRunner, runner.pk, str(runner)),
+                        time_element(runner.started_at, job.facts.now),
                     )
                     for runner in runners
                 ),

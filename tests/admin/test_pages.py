@@ -44,7 +44,7 @@ def test_a_job_shows_its_last_execution_and_what_is_usual(admin_client, job, run
     failed = make_executions(job, runner, every=30, outcome="failed")[-1]
     (shown,) = listed(admin_client, "job")
     html = page(admin_client, "job_changelist")
-    assert shown.lately.last.pk == failed.pk
+    assert shown.facts.recent.last.pk == failed.pk
     assert "30 s ago" in html
     assert "2 s" in html
     assert "10 %" in html

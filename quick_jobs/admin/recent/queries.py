@@ -7,7 +7,7 @@ all of them are one query by ranges of that index, so that older history costs n
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
 
 from django.db.models import Model, OuterRef, Q, Subquery
 from django.db.models.query import QuerySet
@@ -33,7 +33,7 @@ _GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
 
 
 def recent_executions(
-    group: str, rows: List[Model], count: int, clock: PageClock
+    group: str, rows: Sequence[Model], count: int, clock: PageClock
 ) -> Dict[int, RecentExecutions]:
     """Return, by primary key, the newest ``count`` executions of each job or runner in ``rows``.
 

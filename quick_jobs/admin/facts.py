@@ -1,0 +1,164 @@
+"""What the admin shows of a row beside its fields: read for a whole page at once."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequence
+
+from django.db.models import Count, OuterRef, Subquery
+from django.http import HttpRequest
+
+from quick_jobs.admin.badges import execution_state, runner_state
+from quick_jobs.admin.links import Links
+from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
+from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.recent.queries import recent_executions
+from quick_jobs.admin.recent.statistics import RecentExecutions
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+#: Executions of each job, and of each runner, that are summed up.
+RECENT_OF_JOB = 50
+RECENT_OF_RUNNER = 100
+
+#: Running executions that are read for a page.
+_MOST_RUNNING = 1000
+
+
+class JobFacts(NamedTuple):
+    """``is_gone``: no live runner has the job, and it is not in the code."""
+
+    links: Links
+    now: dt.datetime
+    recent: RecentExecutions
+    live_runners: int
+    is_gone: bool
+
+
+class RunningExecution(NamedTuple):
+    pk: int
+    job_name: str
+    started_at: dt.datetime
+
+
+class RunnerFacts(NamedTuple):
+    """``started_executions`` is None for a runner that has not numbered them.
+
+    ``end`` is until when it is known to have lived.
+    """
+
+    links: Links
+    now: dt.datetime
+    state: str
+    end: dt.datetime
+    recent: RecentExecutions
+    started_executions: Optional[int]
+    running: Sequence[RunningExecution]
+    number_of_jobs: int
+
+
+class ExecutionFacts(NamedTuple):
+    """``state`` is the outcome, or "lost"."""
+
+    links: Links
+    now: dt.datetime
+    state: str
+
+
+if TYPE_CHECKING:  # the rows as the columns get them
+
+    class JobRow(Job):
+        facts: JobFacts
+
+    class RunnerRow(JobRunner):
+        facts: RunnerFacts
+
+    class ExecutionRow(JobExecution):
+        facts: ExecutionFacts
+
+
+def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[int, JobFacts]:
+    """Return the facts by primary key."""
+    clock = page_clock(request)
+    known = names_in_code()
+    may_see = links.permits(JobExecution)
+    recent = recent_executions("job", jobs, RECENT_OF_JOB, clock) if may_see else {}
+    alive = live_runners_by_job(live_runners(request), [job.pk for job in jobs])
+    return {
+        job.pk: JobFacts(
+            links,
+            clock.now,
+            recent=recent.get(job.pk, RecentExecutions(())),
+            live_runners=alive.get(job.pk, 0),
+            is_gone=job.pk not in alive and known is not None and job.name not in known,
+        )
+        for job in jobs
+    }
+
+
+def facts_of_runners(
+    request: HttpRequest, links: Links, runners: List[JobRunner]
+) -> Dict[int, RunnerFacts]:
+    """Return the facts by primary key."""
+    clock = page_clock(request)
+    pks = [runner.pk for runner in runners]
+    recent = recent_executions("runner", runners, RECENT_OF_RUNNER, clock)
+    started = _executions_started(pks)
+    running = _running_executions([runner.pk for runner in runners if clock.is_alive(runner)])
+    jobs = _numbers_of_jobs(pks)
+    return {
+        runner.pk: RunnerFacts(
+            links,
+            clock.now,
+            state=runner_state(runner, clock),
+            end=clock.end_of(runner),
+            recent=recent.get(runner.pk, RecentExecutions(())),
+            started_executions=started.get(runner.pk),
+            running=running.get(runner.pk, ()),
+            number_of_jobs=jobs.get(runner.pk, 0),
+        )
+        for runner in runners
+    }
+
+
+def facts_of_executions(
+    request: HttpRequest, links: Links, executions: List[JobExecution]
+) -> Dict[int, ExecutionFacts]:
+    """Return the facts by primary key."""
+    clock = page_clock(request)
+    return {
+        execution.pk: ExecutionFacts(
+            links,
+            clock.now,
+            execution_state(execution.outcome, clock.is_lost(execution.runner)),
+        )
+        for execution in executions
+    }
+
+
+def _executions_started(pks: List[int]) -> Dict[int, int]:
+    """Return how many executions these runners have started, as far as they count them."""
+    # An index has the greatest number of each; a GROUP BY would look for it among all rows.
+    last = JobExecution.objects.filter(runner=OuterRef("pk")).exclude(number=None)
+    numbers = Subquery(last.order_by("-number").values("number")[:1])
+    runners = JobRunner.objects.filter(pk__in=pks).annotate(last_number=numbers)
+    return {
+        pk: number
+        for pk, number in runners.order_by().values_list("pk", "last_number")
+        if number is not None
+    }
+
+
+def _running_executions(pks: List[int]) -> Dict[int, List[RunningExecution]]:
+    """Return what these runners, which are alive, run now, by the runner's primary key."""
+    found: Dict[int, List[RunningExecution]] = {}
+    executions = JobExecution.objects.filter(outcome=JobExecution.RUNNING, runner__in=pks)
+    rows = executions.order_by("-started_at").values_list("runner", "pk", "job__name", "started_at")
+    for runner, *execution in rows[:_MOST_RUNNING]:
+        found.setdefault(runner, []).append(RunningExecution(*execution))
+    return found
+
+
+def _numbers_of_jobs(pks: List[int]) -> Dict[int, int]:
+    links: Any = JobRunner.jobs.through._default_manager.filter(jobrunner__in=pks)
+    counted = links.values("jobrunner").annotate(jobs=Count("pk"))
+    return dict(counted.values_list("jobrunner", "jobs"))

@@ -7,12 +7,43 @@ from __future__ import annotations
 
 import datetime as dt
 import uuid
+from typing import Optional
 
 from django.db import models
+from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
 from quick_jobs.clocks import as_stored, database_now
 from quick_jobs.conf import conf
+
+
+def lost_before(now: dt.datetime) -> dt.datetime:
+    """Return the moment, as a field holds it, before which a heartbeat is too old at ``now``.
+
+    ``now`` is aware, and by the clock of the history's database.
+    """
+    return as_stored(now - conf.lost_after)
+
+
+def is_lost(
+    stopped_at: Optional[dt.datetime],
+    last_heartbeat_at: dt.datetime,
+    before: dt.datetime,
+) -> bool:
+    """Return whether a runner is lost: it has not stopped, and its heartbeat is too old."""
+    return stopped_at is None and last_heartbeat_at < before
+
+
+class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Jobs by how they are doing."""
+
+    def failing(self) -> JobQuerySet:
+        """Jobs whose last execution that has ended went wrong; lost ones have not ended."""
+        executions = JobExecution.objects.filter(job=OuterRef("pk"))
+        ended = executions.exclude(outcome=JobExecution.RUNNING)
+        last = Subquery(ended.order_by("-started_at").values("outcome")[:1])
+        jobs: JobQuerySet = self.annotate(last_outcome=last)
+        return jobs.filter(last_outcome__in=JobExecution.WENT_WRONG)
 
 
 class Job(models.Model):
@@ -24,6 +55,8 @@ class Job(models.Model):
     variance = models.DurationField(_("variance"), default=dt.timedelta(0))
     timeout = models.DurationField(_("timeout"), null=True, blank=True, default=None)
 
+    objects = JobQuerySet.as_manager()
+
     class Meta:
         verbose_name = _("job")
         verbose_name_plural = _("jobs")
@@ -33,16 +66,26 @@ class Job(models.Model):
 
 
 class JobRunnerQuerySet(models.QuerySet):  # type: ignore[type-arg]
-    """Runners by state, judged by the database's clock."""
+    """Runners by state.
+
+    ``before`` is the moment before which a heartbeat is too old; by default :func:`lost_before`
+    now, by the database's clock.
+    """
 
     def stopped(self) -> JobRunnerQuerySet:
         return self.filter(stopped_at__isnull=False)
 
-    def alive(self) -> JobRunnerQuerySet:
-        return self.filter(stopped_at__isnull=True, last_heartbeat_at__gte=_lost_before(self.db))
+    def alive(self, before: Optional[dt.datetime] = None) -> JobRunnerQuerySet:
+        limit = before or self._lost_before()
+        return self.filter(stopped_at__isnull=True, last_heartbeat_at__gte=limit)
 
-    def lost(self) -> JobRunnerQuerySet:
-        return self.filter(stopped_at__isnull=True, last_heartbeat_at__lt=_lost_before(self.db))
+    def lost(self, before: Optional[dt.datetime] = None) -> JobRunnerQuerySet:
+        """Runners for which :func:`is_lost` holds."""
+        limit = before or self._lost_before()
+        return self.filter(stopped_at__isnull=True, last_heartbeat_at__lt=limit)
+
+    def _lost_before(self) -> dt.datetime:
+        return lost_before(database_now(self.db))
 
 
 class JobRunner(models.Model):
@@ -100,6 +143,12 @@ class JobRunner(models.Model):
     def __str__(self) -> str:
         return f"{self.hostname} ({self.pid})"
 
+    def is_alive(self, before: dt.datetime) -> bool:
+        return self.stopped_at is None and not self.is_lost(before)
+
+    def is_lost(self, before: dt.datetime) -> bool:
+        return is_lost(self.stopped_at, self.last_heartbeat_at, before)
+
 
 class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
     """Executions by what has become of them."""
@@ -139,6 +188,15 @@ class JobExecution(models.Model):
         (TIMED_OUT, _("timed out")),
         (ABANDONED, _("abandoned")),
     )
+
+    #: No outcome, but the state of what runs in a lost runner: derived, never stored.
+    LOST = "lost"
+
+    #: The states of executions that went wrong: somebody should look into them.
+    WENT_WRONG = frozenset([FAILED, TIMED_OUT, ABANDONED, LOST])
+
+    #: The outcomes of executions that have ended without success. Interrupted ones were asked to.
+    ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, ABANDONED, INTERRUPTED)
 
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(
@@ -194,6 +252,8 @@ class JobExecution(models.Model):
     def __str__(self) -> str:
         return f"{self.job} {self.started_at:%Y-%m-%d %H:%M:%S}"
 
-
-def _lost_before(using: str) -> dt.datetime:
-    return as_stored(database_now(using) - conf.lost_after)
+    @staticmethod
+    def state_of(outcome: str, is_runner_lost: bool) -> str:
+        """Return the state of an execution: its outcome, or lost."""
+        is_lost = outcome == JobExecution.RUNNING and is_runner_lost
+        return JobExecution.LOST if is_lost else outcome

@@ -14,10 +14,7 @@ ALIVE = "alive"
 STOPPED = "stopped"
 
 #: Every state an execution can be seen in: the outcomes, and the one that is derived.
-EXECUTION_STATES = (*JobExecution.OUTCOMES, (LOST, pgettext_lazy("execution", "lost")))
-
-#: What somebody should look into. Interrupted ones were asked to end.
-BAD_STATES = frozenset([JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.ABANDONED, LOST])
+EXECUTION_STATES = (*JobExecution.OUTCOMES, (JobExecution.LOST, pgettext_lazy("execution", "lost")))
 
 RUNNER_STATES = (
     (ALIVE, _("running")),
@@ -27,11 +24,6 @@ RUNNER_STATES = (
 
 _EXECUTION_TEXTS = dict(EXECUTION_STATES)
 _RUNNER_TEXTS = dict(RUNNER_STATES)
-
-
-def execution_state(outcome: str, runner_is_lost: bool) -> str:
-    """Return the outcome, or "lost" for what ran in a runner that is lost."""
-    return LOST if outcome == JobExecution.RUNNING and runner_is_lost else outcome
 
 
 def execution_text(state: str) -> str:

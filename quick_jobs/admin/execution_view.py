@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, List, NamedTuple, Optional
 
-from quick_jobs.admin.badges import LOST, execution_state
 from quick_jobs.admin.page_clock import PageClock
-from quick_jobs.models import JobExecution
+from quick_jobs.models import JobExecution, is_lost
 
 _FIELDS = (
     "job_id",
@@ -36,6 +35,10 @@ class ExecutionView(NamedTuple):
     duration: Optional[dt.timedelta]
     lateness: Optional[dt.timedelta]
 
+    @property
+    def went_wrong(self) -> bool:
+        return self.state in JobExecution.WENT_WRONG
+
 
 def read_executions(
     executions: Any, clock: PageClock, most: Optional[int] = None
@@ -44,11 +47,11 @@ def read_executions(
     views = []
     for row in executions.values_list(*_FIELDS)[:most]:
         job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row
-        is_lost = stopped_at is None and beat_at < clock.lost_before
-        state = execution_state(outcome, is_lost)
+        is_runner_lost = is_lost(stopped_at, beat_at, clock.lost_before)
+        state = JobExecution.state_of(outcome, is_runner_lost)
         if state == JobExecution.RUNNING:
             duration = max(dt.timedelta(0), clock.now - started_at)
-        elif state == LOST:
+        elif state == JobExecution.LOST:
             duration = max(dt.timedelta(0), beat_at - started_at)
         views.append(ExecutionView(job_id, runner_id, pk, state, started_at, duration, lateness))
     return views

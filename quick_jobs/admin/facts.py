@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Dict, List, NamedTuple, Optional, Sequenc
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest
 
-from quick_jobs.admin.badges import execution_state, runner_state
+from quick_jobs.admin.badges import runner_state
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
 from quick_jobs.admin.page_clock import page_clock
@@ -129,7 +129,7 @@ def facts_of_executions(
         execution.pk: ExecutionFacts(
             links,
             clock.now,
-            execution_state(execution.outcome, clock.is_lost(execution.runner)),
+            JobExecution.state_of(execution.outcome, clock.is_lost(execution.runner)),
         )
         for execution in executions
     }

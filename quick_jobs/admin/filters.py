@@ -10,7 +10,7 @@ import datetime as dt
 from typing import Any, Iterator, List, Tuple
 
 from django.contrib.admin.options import ModelAdmin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 from django_admin_listfilter_dropdown.filters import (
@@ -19,7 +19,7 @@ from django_admin_listfilter_dropdown.filters import (
     SimpleDropdownFilter,
 )
 
-from quick_jobs.admin.badges import BAD_STATES, EXECUTION_STATES, LOST, RUNNER_STATES
+from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import live_runners, names_in_code
 from quick_jobs.admin.page_clock import page_clock
@@ -103,7 +103,7 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
             }
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
-        if self._chosen == LOST:
+        if self._chosen == JobExecution.LOST:
             return queryset.lost()
         if self._chosen == JobExecution.RUNNING:
             return queryset.running()
@@ -198,21 +198,13 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
         if state == "running":
             return queryset.filter(pk__in=JobExecution.objects.running().values("job"))
         if state == "failed":
-            return failed_last_time(queryset)
+            return queryset.failing()
         alive = _jobs_alive(request)
         if state == "alive":
             return queryset.filter(pk__in=alive)
         if state == "none":
             return queryset.exclude(pk__in=alive)
         return queryset.exclude(pk__in=alive).filter(pk__in=_not_in_code())
-
-
-def failed_last_time(jobs: Any) -> Any:
-    """Return those of ``jobs`` of which the last execution that has ended went wrong."""
-    executions = JobExecution.objects.filter(job=OuterRef("pk"))
-    ended = executions.exclude(outcome=JobExecution.RUNNING)
-    last = Subquery(ended.order_by("-started_at").values("outcome")[:1])
-    return jobs.annotate(last_outcome=last).filter(last_outcome__in=BAD_STATES)
 
 
 def _jobs_alive(request: HttpRequest) -> Any:

@@ -60,11 +60,8 @@ def _no_live_runner(clock: PageClock, links: Links) -> Notice:
 
 
 def _about_lost(clock: PageClock, links: Links) -> List[Notice]:
-    lost = JobRunner.objects.filter(
-        stopped_at__isnull=True,
-        last_heartbeat_at__lt=clock.lost_before,
-        last_heartbeat_at__gte=clock.now - _NEWS,
-    )
+    lost = JobRunner.objects.lost(clock.lost_before)
+    lost = lost.filter(last_heartbeat_at__gte=clock.now - _NEWS)
     runners = list(lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 1])
     if not runners:
         return []

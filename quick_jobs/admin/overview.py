@@ -10,7 +10,6 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import ALIVE
-from quick_jobs.admin.filters import failed_last_time
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.live_runners import live_runners
 from quick_jobs.admin.page_clock import page_clock
@@ -68,7 +67,7 @@ def _running(links: Links) -> Figure:
 
 
 def _failing(links: Links) -> Figure:
-    count = failed_last_time(Job.objects.all()).values("pk")[: _MOST_COUNTED + 1].count()
+    count = Job.objects.failing().values("pk")[: _MOST_COUNTED + 1].count()
     return Figure(
         JobExecution.FAILED if count else JobExecution.SUCCEEDED,
         _capped(count),

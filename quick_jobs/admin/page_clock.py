@@ -9,8 +9,7 @@ from django.db import router
 from django.http import HttpRequest
 
 from quick_jobs.clocks import as_stored, database_now
-from quick_jobs.conf import conf
-from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.models import JobExecution, JobRunner, lost_before
 
 
 class PageClock(NamedTuple):
@@ -20,10 +19,10 @@ class PageClock(NamedTuple):
     lost_before: dt.datetime
 
     def is_alive(self, runner: JobRunner) -> bool:
-        return runner.stopped_at is None and runner.last_heartbeat_at >= self.lost_before
+        return runner.is_alive(self.lost_before)
 
     def is_lost(self, runner: JobRunner) -> bool:
-        return runner.stopped_at is None and runner.last_heartbeat_at < self.lost_before
+        return runner.is_lost(self.lost_before)
 
     def end_of(self, runner: JobRunner) -> dt.datetime:
         """Return until when ``runner`` is known to have lived."""
@@ -36,7 +35,7 @@ def page_clock(request: HttpRequest) -> PageClock:
     """Return the clock of the page that ``request`` asks for; it is read once."""
     clock = getattr(request, "_quick_jobs_page_clock", None)
     if clock is None:
-        now = as_stored(database_now(router.db_for_read(JobExecution)))
-        clock = PageClock(now, now - conf.lost_after)
+        now = database_now(router.db_for_read(JobExecution))
+        clock = PageClock(as_stored(now), lost_before(now))
         request._quick_jobs_page_clock = clock  # type: ignore[attr-defined]
     return clock

@@ -14,7 +14,7 @@ from typing import List, Mapping, Optional
 
 from django.db.models import Q
 
-from quick_jobs.admin.badges import EXECUTION_STATES, LOST
+from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.recent.queries import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.admin.time_range import TimeRange, whole_number
 from quick_jobs.models import Job, JobExecution
@@ -26,7 +26,7 @@ MOST_READ = 5_000
 _INDEXED = ("job__id__exact", "runner__id__exact", "outcome__exact")
 
 #: There are never many of these: they are found, and then looked at one by one.
-_FEW = (JobExecution.RUNNING, LOST)
+_FEW = (JobExecution.RUNNING, JobExecution.LOST)
 
 #: Jobs whose executions are found by their name.
 MOST_JOBS = 50

@@ -10,7 +10,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from quick_jobs.admin.badges import BAD_STATES, execution_text
+from quick_jobs.admin.badges import execution_text
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.wording import clock_time, duration_in_words
@@ -35,7 +35,7 @@ def sparkline(executions: Sequence[ExecutionView], links: Links) -> str:
         for number, execution in enumerate(reversed(executions))
     )
     width = len(executions) * _STEP
-    failures = sum(execution.state in BAD_STATES for execution in executions)
+    failures = sum(execution.went_wrong for execution in executions)
     label = _("%(executions)s, %(failures)s") % {
         "executions": ngettext("%d execution", "%d executions", len(executions)) % len(executions),
         "failures": ngettext("%d failure", "%d failures", failures) % failures,
@@ -56,7 +56,7 @@ def _bar(execution: ExecutionView, x: int, longest: float, links: Links) -> str:
     height = max(_LEAST_HEIGHT, round(_HEIGHT * share))
     look = f'class="qj-{execution.state}"'
     mark = ""
-    if execution.state in BAD_STATES:
+    if execution.went_wrong:
         mark = f'<rect {look} x="{x}" y="{_HEIGHT + 1}" width="{_WIDTH}" height="{_MARK}"/>'
     return (
         f'<a href="{escape(links.url(JobExecution, execution.pk))}" tabindex="-1">'

@@ -7,7 +7,6 @@ import itertools
 import statistics
 from typing import Any, NamedTuple, Optional, Sequence
 
-from quick_jobs.admin.badges import BAD_STATES
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
 
@@ -31,12 +30,13 @@ class RecentExecutions(NamedTuple):
 
     @property
     def failures(self) -> int:
-        return sum(execution.state in BAD_STATES for execution in self.executions)
+        return sum(execution.went_wrong for execution in self.executions)
 
     @property
     def last_failure(self) -> Optional[ExecutionView]:
         return next(
-            (execution for execution in self.executions if execution.state in BAD_STATES), None
+            (execution for execution in self.executions if execution.went_wrong),
+            None,
         )
 
     @property
@@ -45,7 +45,7 @@ class RecentExecutions(NamedTuple):
         ended = (
             execution for execution in self.executions if execution.state != JobExecution.RUNNING
         )
-        failing = list(itertools.takewhile(lambda execution: execution.state in BAD_STATES, ended))
+        failing = list(itertools.takewhile(lambda execution: execution.went_wrong, ended))
         return failing[-1].started_at if failing else None
 
     @property

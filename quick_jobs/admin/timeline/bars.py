@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
 
-from quick_jobs.admin.badges import BAD_STATES, LOST
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
 
@@ -18,7 +17,7 @@ _RANKS = (
     JobExecution.RUNNING,
     JobExecution.INTERRUPTED,
     JobExecution.ABANDONED,
-    LOST,
+    JobExecution.LOST,
     JobExecution.TIMED_OUT,
     JobExecution.FAILED,
 )
@@ -88,7 +87,7 @@ def bars_of_many(in_use: Iterable[int], bad: Sequence[ExecutionView], window: Wi
 def _bar(execution: ExecutionView, window: Window) -> Bar:
     end = execution.started_at + (execution.duration or dt.timedelta(0))
     x = window.share(execution.started_at)
-    failures = int(execution.state in BAD_STATES)
+    failures = int(execution.went_wrong)
     width = window.share(end) - x
     return Bar(
         x,
@@ -115,7 +114,7 @@ def _sum(
         end=window.bucket_start(bucket + 1),
         pk=executions[0].pk if count == 1 else None,
         executions=count,
-        failures=sum(state in BAD_STATES for state in states),
+        failures=sum(execution.went_wrong for execution in executions),
         longest=max(
             (execution.duration for execution in executions if execution.duration), default=None
         ),

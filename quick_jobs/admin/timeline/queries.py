@@ -26,13 +26,6 @@ MOST_BAD = 1000
 #: Runners that are read.
 MOST_RUNNERS = 3000
 
-_BAD_OUTCOMES = (
-    JobExecution.FAILED,
-    JobExecution.TIMED_OUT,
-    JobExecution.ABANDONED,
-    JobExecution.INTERRUPTED,
-)
-
 
 class Lane(NamedTuple):
     """A job with its bars; ``bad_since`` is set if failures before it are not shown."""
@@ -109,7 +102,7 @@ def _bad(window: Window, clock: PageClock) -> List[List[ExecutionView]]:
     ).order_by("-started_at")
     return [
         read_executions(inside.filter(outcome=outcome), clock, MOST_BAD)
-        for outcome in _BAD_OUTCOMES
+        for outcome in JobExecution.ENDED_WITHOUT_SUCCESS
     ]
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import List, Optional, Tuple
 
 from django.utils import timezone
 from django.utils.formats import number_format
-from django.utils.html import escape, format_html
-from django.utils.safestring import mark_safe
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
 from quick_jobs.models import Job
 
 NOTHING = "-"
+
+_AFTER_DOTS_AND_UNDERSCORES = re.compile(r"(?<=[._])")
 
 
 def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
@@ -69,7 +71,8 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
 
 def breakable(name: str) -> str:
     """Return HTML of a dotted path that may be broken into lines at its dots and underscores."""
-    return mark_safe(escape(name).replace(".", ".<wbr>").replace("_", "_<wbr>"))
+    parts = _AFTER_DOTS_AND_UNDERSCORES.split(name)
+    return format_html("<wbr>".join(["{}"] * len(parts)), *parts)
 
 
 def clock_time(moment: dt.datetime, timespec: str = "seconds") -> str:

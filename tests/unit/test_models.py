@@ -197,3 +197,38 @@ def test_a_name_of_255_characters_and_a_large_text_are_stored_whole():
     assert job.name == "j" * 255
     assert execution.error == "€" * 255
     assert execution.traceback == "🐍" * 100_000
+
+
+@pytest.mark.parametrize(("heartbeat", "stopped"), [(0, None), (61, None), (59, None), (90, 90)])
+def test_a_runner_has_the_same_state_alone_as_in_a_query(heartbeat, stopped):
+    runner, before = a_runner(heartbeat, stopped), ago(60)
+    assert runner.is_lost(before) == JobRunner.objects.lost(before).exists()
+    assert runner.is_alive(before) == JobRunner.objects.alive(before).exists()
+
+
+def test_a_heartbeat_of_the_very_moment_is_not_too_old():
+    runner = a_runner()
+    assert runner.is_alive(runner.last_heartbeat_at)
+    assert JobRunner.objects.alive(runner.last_heartbeat_at).exists()
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_failing"),
+    [
+        ([], False),
+        (["failed", "succeeded"], False),
+        (["succeeded", "failed"], True),
+        (["succeeded", "timed_out"], True),
+        (["succeeded", "abandoned"], True),
+        (["failed", "interrupted"], False),
+        (["failed", "running"], True),
+    ],
+)
+def test_a_job_is_failing_if_its_last_execution_that_has_ended_went_wrong(outcomes, is_failing):
+    job = a_job()
+    runner = a_runner()
+    for number, outcome in enumerate(outcomes):
+        JobExecution.objects.create(
+            job=job, runner=runner, started_at=ago(100 - number), outcome=outcome
+        )
+    assert Job.objects.failing().exists() == is_failing

@@ -15,9 +15,11 @@ Message = TypeVar("Message")
 class Mailbox(Generic[Message]):
     """A queue with one reader. :meth:`put` is safe in signal handlers.
 
-    It does what ``queue.SimpleQueue`` should: that one's ``get`` waits for ever
-    if its timeout has passed when it begins to wait, as happens to short ones
-    on a busy machine (seen on CPython 3.7 to 3.12).
+    It does what ``queue.SimpleQueue`` should: the ``get`` of that class never
+    returns if its timeout has passed when it begins to wait, as happens to
+    short ones on a busy machine (seen on CPython 3.7 to 3.12). There
+    Modules/_queuemodule.c hands a negative rest of the timeout to
+    PyThread_acquire_lock_timed(), which takes it for no timeout at all.
     """
 
     def __init__(self) -> None:

@@ -20,13 +20,24 @@ _MANY_ENDS = 1000
 
 
 class Backlog:
-    """Starts and ends on their way to the database.
+    """Starts and ends on their way to the database, each execution once.
 
-    An end takes the place of its start if that is not written yet, so that an
-    execution waits once. Beyond ``capacity`` bytes the oldest executions of
-    which the database has never heard are dropped, and counted in ``dropped``.
-    One whose start may be on record is kept, lest it stay "running" for ever;
-    there are never many of those, as one batch at a time is in doubt.
+    Where a record is, and how it moves:
+
+    ===========  ============================  ==================================
+    place        what is there                 what takes it away
+    ===========  ============================  ==================================
+    starts       starts not written yet        take; forget; the end, put instead
+    ends         ends of executions that the   take; dropped, the oldest first,
+                 database has never heard of   when memory runs out
+    owed         ends whose start was taken    take; put_back, into in_doubt
+    batch        what take has returned        confirm; put_back, into in_doubt
+    in_doubt     a batch that was put back     take, by itself
+    ===========  ============================  ==================================
+
+    ``capacity`` is in bytes. What is dropped is counted in ``dropped``. An
+    execution whose start may be on record is never dropped, or it would stay
+    "running"; there are few of those, as one batch at a time is in doubt.
     """
 
     def __init__(self, capacity: int) -> None:

@@ -293,11 +293,12 @@ def use_tool(name):
 
 
 def look_at_picture(block, site):
-    """What an arrow leads to is a module."""
-    names = re.findall(r"-> (\w+)", block.text)
+    """What an arrow leads to is a module or a folder."""
+    names = re.findall(r"-> ([\w/]+)", block.text)
     assert names
     for name in names:
-        assert list((ROOT / "quick_jobs").glob(f"{name}*")), f"{block.place}: no module {name}"
+        path = ROOT / "quick_jobs" / name
+        assert path.is_dir() or path.with_suffix(".py").is_file(), f"{block.place}: no {name}"
 
 
 def read_procfile(block, site):

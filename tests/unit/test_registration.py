@@ -121,7 +121,7 @@ def test_a_wrong_type_is_an_error_that_names_the_argument_and_the_function(argum
     "value", [-1, timedelta(seconds=-1), float("nan"), float("inf"), 1e300, timedelta.max], ids=repr
 )
 def test_a_wrong_value_is_an_error_that_names_the_argument_and_the_function(argument, value):
-    with pytest.raises(ValueError, match=f"^The {argument} of tests.unit.test_registration.plain must"):
+    with pytest.raises(ValueError, match=f"^The {argument} of {__name__}.plain must"):
         register(argument, value)
 
 

@@ -259,7 +259,7 @@ def test_a_transaction_that_a_receiver_left_open_is_rolled_back(
     assert in_transaction == [False]
     assert [job.name for job in Job.objects.all()] == ["of the job"]
     names = {execution_started: "execution_started", execution_finished: "execution_finished"}
-    warning = f"a receiver of {names[signal]} for tests.unit.test_signals.job left a transaction open"
+    warning = f"a receiver of {names[signal]} for {__name__}.job left a transaction open"
     assert any(message.startswith(warning) for message in caplog.messages)
 
 

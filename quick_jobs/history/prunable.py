@@ -1,28 +1,22 @@
-"""The history that has outlived its time, found batch by batch.
+"""The executions that are old enough to go, found batch by batch.
 
-Three searches, each of which is asked again and again for its next batch with
-``find``, and told with ``advance`` that this batch is done with. A search for
-a batch reads a bounded piece of an index, and never the same piece twice.
+A search is asked again and again for its next batch with ``find``, and told
+with ``advance`` that this batch is done with. A search for a batch reads a
+bounded piece of an index, and never the same piece twice.
 """
 
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple, Union
+from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from django.db import connections
-from django.db.models import Exists, Max, OuterRef, QuerySet
+from django.db.models import Max, QuerySet
 
-from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner, JobRunnerQuerySet
+from quick_jobs.models import JobExecution, JobExecutionQuerySet, JobRunner
 
 # The next moment that a database can tell from one.
 _TICK = dt.timedelta(microseconds=1)
-
-# Values that a statement takes on every database, with room for the few others in it.
-_MOST_VALUES = 900
-
-# Runners looked at together. Each may have had millions of executions.
-_RUNNERS = 10
 
 Rows = List["QuerySet[Any]"]
 
@@ -107,8 +101,8 @@ class OldExecutions:
         rows = self._window(self.reached, size)
         if self._rules.keep_last:
             newest = self._newest.among(rows)
-            if len(newest) > _most_values(self._using):
-                rows = self._window(self.reached, _most_values(self._using))
+            if len(newest) > most_values(self._using):
+                rows = self._window(self.reached, most_values(self._using))
                 newest = self._newest.among(rows)
             rows = rows.exclude(pk__in=newest)
         return [self._without_those_that_run(rows)]
@@ -158,119 +152,7 @@ class OldExecutions:
         return rows.exclude(outcome=JobExecution.RUNNING, runner_id__in=list(alive))
 
 
-class _ByPrimaryKey:
-    """A search that goes through a table by primary key."""
-
-    def __init__(self) -> None:
-        self.is_finished = False
-        self._after = 0
-        self._next: Optional[int] = 0
-
-    def advance(self) -> None:
-        """Go on behind what was found."""
-        self.is_finished = self._next is None
-        self._after = self._next or self._after
-
-    def _page(self, rows: QuerySet[Any], fields: Sequence[str], size: int) -> List[Any]:
-        """Return the next ``size`` of ``rows``, with their primary key and ``fields``."""
-        rows = rows.filter(pk__gt=self._after).order_by("pk")
-        found = list(rows.values_list("pk", *fields)[:size])
-        self._next = found[-1][0] if len(found) == size else None
-        return found
-
-
-class GoneRunners(_ByPrimaryKey):
-    """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions.
-
-    ``may_have_old`` says whether they may have some from before it, which takes long to see where
-    many have just been deleted.
-    """
-
-    def __init__(self, using: str, cutoff: dt.datetime, may_have_old: Callable[[], bool]) -> None:
-        super().__init__()
-        self._using = using
-        self._cutoff = cutoff
-        self._may_have_old = may_have_old
-
-    def find(self, size: int) -> Rows:
-        """Return some among the next of them, after their links to jobs, of which ``size``."""
-        page = self._page(self._gone(), [], _RUNNERS)
-        unused = _without_executions(
-            "runner_id", [pk for (pk,) in page], self._cutoff, self._using, self._may_have_old()
-        )
-        links = _links(self._using).filter(jobrunner_id__in=unused)
-        size = min(size, _most_values(self._using))
-        some_links = list(links.values_list("pk", flat=True)[:size])
-        rows: Rows = [links.filter(pk__in=some_links)]
-        if len(some_links) == size:  # a runner may have thousands of jobs
-            self._next = self._after
-        else:
-            rows.append(self._gone().filter(pk__in=unused))
-        return rows
-
-    def _gone(self) -> JobRunnerQuerySet:
-        runners = JobRunner.objects.using(self._using)
-        stopped = runners.stopped().filter(stopped_at__lt=self._cutoff)
-        return stopped | runners.lost().filter(last_heartbeat_at__lt=self._cutoff)
-
-
-class ForgottenJobs(_ByPrimaryKey):
-    """Jobs without executions that no runner has, and that are not in the code either.
-
-    Unless ``jobs`` (primary keys) is None, only those.
-    """
-
-    def __init__(
-        self,
-        using: str,
-        cutoff: dt.datetime,
-        jobs: Optional[Sequence[int]],
-        is_in_code: Callable[[str], object],
-    ) -> None:
-        super().__init__()
-        self._using = using
-        self._cutoff = cutoff
-        self._only = jobs
-        self._is_in_code = is_in_code
-
-    def find(self, size: int) -> Rows:
-        """Return those among the next ``size`` jobs."""
-        jobs = Job.objects.using(self._using)
-        has_runners = Exists(_links(self._using).filter(job_id=OuterRef("pk")))
-        page = self._page(
-            jobs.annotate(has_runners=has_runners), ["name", "has_runners"], min(size, _MOST_VALUES)
-        )
-        unknown = [
-            pk
-            for pk, name, has_runners in page
-            if not (has_runners or self._is_in_code(name))
-            and (self._only is None or pk in self._only)
-        ]
-        forgotten = _without_executions("job_id", unknown, self._cutoff, self._using)
-        return [jobs.filter(pk__in=forgotten)]
-
-
-Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
-
-
-def _without_executions(
-    field: str, owners: List[int], cutoff: dt.datetime, using: str, may_have_old: bool = True
-) -> List[int]:
-    """Return those of ``owners``, primary keys, that no execution's ``field`` refers to."""
-    executions = JobExecution.objects.using(using)
-    # PostgreSQL looks at what has been deleted, too, until that is vacuumed away: it is asked
-    # first for what there is after the cutoff, where nothing has been deleted.
-    recent = executions.filter(started_at__gte=cutoff)
-    for rows in [recent, executions] if may_have_old else [recent]:
-        owners = [pk for pk in owners if not rows.filter(**{field: pk}).exists()]
-    return owners
-
-
-def _links(using: str) -> QuerySet[Any]:
-    return JobRunner.jobs.through._default_manager.using(using).all()
-
-
-def _most_values(using: str) -> int:
+def most_values(using: str) -> int:
     """Return how many values a statement takes, less room for the few others in it."""
     return (connections[using].features.max_query_params or 10_000) - 99
 

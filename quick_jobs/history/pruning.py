@@ -6,25 +6,20 @@ import datetime as dt
 import time
 from collections import Counter
 from contextlib import contextmanager
-from typing import Any, Callable, Dict, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Count
 
 from quick_jobs.clocks import as_stored, database_now
 from quick_jobs.conf import conf
-from quick_jobs.history.prunable import (
-    ForgottenJobs,
-    GoneRunners,
-    NewestOfEachJob,
-    OldExecutions,
-    Rows,
-    Rules,
-    Search,
-)
+from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
+from quick_jobs.history.unused import ForgottenJobs, GoneRunners
 from quick_jobs.impatience import impatience, is_conflict
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as
+
+Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
 
 #: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
 BATCH_SIZE = 50_000

@@ -12,6 +12,7 @@ from django.db import OperationalError, connection
 from django.utils import timezone
 
 from quick_jobs.history.pruning import Pruning
+from quick_jobs.management import pruning_report
 from quick_jobs.management.commands import prune_job_history
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import register_job
@@ -209,7 +210,7 @@ def test_a_dry_run_says_when_nothing_would_go(prune):
 
 
 def test_on_a_terminal_it_shows_how_far_it_is(prune, monkeypatch, settings):
-    monkeypatch.setattr(prune_job_history, "_PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr(pruning_report, "_PROGRESS_INTERVAL", 0)
     settings.TIME_ZONE = "Asia/Tokyo"
     start = timezone.localtime(timezone.now() - 40 * DAY)
     executions_at([start + number * DAY / 1000 for number in range(250)])
@@ -228,13 +229,13 @@ def test_on_a_terminal_it_is_not_shown_more_often_than_people_can_read(prune):
 
 
 def test_a_dry_run_shows_how_far_it_is_too(prune, monkeypatch):
-    monkeypatch.setattr(prune_job_history, "_PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr(pruning_report, "_PROGRESS_INTERVAL", 0)
     executions_at([ago(40)] * 250)
     assert "\r100 rows counted, " in prune("--older-than=30d", "--dry-run", out=Terminal())
 
 
 def test_elsewhere_it_shows_the_summary_only(prune, monkeypatch):
-    monkeypatch.setattr(prune_job_history, "_PROGRESS_INTERVAL", 0)
+    monkeypatch.setattr(pruning_report, "_PROGRESS_INTERVAL", 0)
     executions_at([ago(40)] * 250)
     assert prune("--older-than=30d", "--batch-size=100").count("\n") == 1
 

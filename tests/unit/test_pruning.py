@@ -20,7 +20,7 @@ from django.db import (
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from quick_jobs.history import prunable
+from quick_jobs.history import prunable, unused
 from quick_jobs.history import pruning as pruning_module
 from quick_jobs.history.prunable import OldExecutions, Rules
 from quick_jobs.history.pruning import BatchSize, Pruning
@@ -180,7 +180,7 @@ def test_exactly_so_many_stay_when_all_started_in_one_moment():
 
 
 def test_exactly_so_many_stay_when_they_are_more_than_a_statement_takes(monkeypatch):
-    monkeypatch.setattr(prunable, "_most_values", lambda using: 10)
+    monkeypatch.setattr(prunable, "most_values", lambda using: 10)
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
     prune(keep_last=60, batch_size=100)
     left = JobExecution.objects.order_by("started_at").values_list("started_at", flat=True)
@@ -189,7 +189,7 @@ def test_exactly_so_many_stay_when_they_are_more_than_a_statement_takes(monkeypa
 
 
 def test_batches_are_not_small_only_because_the_last_of_each_job_stay(monkeypatch):
-    monkeypatch.setattr(prunable, "_most_values", lambda using: 10)
+    monkeypatch.setattr(prunable, "most_values", lambda using: 10)
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(250)])
     pruning = Pruning("default", Rules(30 * DAY, keep_last=1))
     pruning.step()
@@ -661,7 +661,7 @@ def test_nobody_waits_long_for_what_others_have_locked():
 @on_real_transactions
 def test_a_runner_that_gets_an_execution_in_the_last_moment_stays(monkeypatch):
     runner, job = a_lost_runner(), a_job()
-    find = prunable.GoneRunners.find
+    find = unused.GoneRunners.find
 
     def find_and_revive(search, size):
         rows = find(search, size)
@@ -669,7 +669,7 @@ def test_a_runner_that_gets_an_execution_in_the_last_moment_stays(monkeypatch):
             in_thread(lambda: an_execution(started=1, job=job, runner=runner))
         return rows
 
-    monkeypatch.setattr(prunable.GoneRunners, "find", find_and_revive)
+    monkeypatch.setattr(unused.GoneRunners, "find", find_and_revive)
     prune()
     assert remaining(JobRunner) == {runner}
 

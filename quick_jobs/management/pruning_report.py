@@ -1,0 +1,83 @@
+"""What ``manage.py prune_job_history`` says while it works, and at the end."""
+
+from __future__ import annotations
+
+import time
+
+from django.core.management.base import OutputWrapper
+from django.utils import timezone
+
+from quick_jobs.history.pruning import Pruning
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+# Seconds between two lines of progress: as often as people can read it.
+_PROGRESS_INTERVAL = 0.5
+
+
+class Report:
+    """Says what ``pruning`` does: on a terminal while it does, and at the end."""
+
+    def __init__(self, pruning: Pruning, out: OutputWrapper, dry_run: bool) -> None:
+        self._pruning = pruning
+        self._out = out
+        self._dry_run = dry_run
+        self._began = self._shown_at = time.monotonic()
+        self._width = 0
+
+    def progress(self) -> None:
+        """Show how far it is, if people are there to see it and some time has passed."""
+        now = time.monotonic()
+        if now - self._shown_at < _PROGRESS_INTERVAL or not self._out.isatty():
+            return
+        self._shown_at = now
+        rows = sum(self._pruning.counted.values()) + sum(self._pruning.deleted.values())
+        line = f"{rows:,} rows {'counted' if self._dry_run else 'deleted'}"
+        line += f", {rows / (now - self._began):,.0f}/s"
+        reached = self._pruning.reached
+        if reached:
+            local = timezone.localtime(reached) if timezone.is_aware(reached) else reached
+            line += f", at {local:%Y-%m-%d %H:%M}"
+        self._out.write("\r" + line.ljust(self._width), ending="")
+        self._out.flush()
+        self._width = len(line)
+
+    def clear(self) -> None:
+        """Make room on the terminal for another line."""
+        if self._width:
+            self._out.write("\r" + " " * self._width + "\r", ending="")
+            self._width = 0
+
+    def finish(self, using: str) -> None:
+        """Print the counts of a dry run, and the summary."""
+        self.clear()
+        counted = self._pruning.counted
+        if counted:
+            names = Job.objects.using(using).order_by("name").values_list("name", "pk")
+            width = len(f"{max(counted.values()):,}")
+            for name, pk in names.iterator():
+                if pk in counted:
+                    self._out.write(f"{counted[pk]:{width},}  {name}")
+        self._out.write(self.summary(is_done=True))
+
+    def summary(self, is_done: bool) -> str:
+        """Return in a line what has been done."""
+        deleted = self._pruning.deleted
+        counts = [
+            _quantity(sum(self._pruning.counted.values()), "execution"),
+            _quantity(deleted[JobExecution], "execution"),
+            _quantity(deleted[JobRunner], "runner"),
+            _quantity(deleted[Job], "job"),
+        ]
+        what = " and ".join(", ".join(filter(None, counts)).rsplit(", ", 1))
+        if self._dry_run:
+            return f"{what or 'Nothing'} would be deleted{'' if is_done else ' so far'}."
+        line = "Nothing to delete." if is_done else "Nothing was deleted."
+        if what:
+            line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
+        if self._pruning.passed_over:
+            line += " Some of what is old is locked or referred to by others, and stays."
+        return line
+
+
+def _quantity(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""

@@ -8,10 +8,12 @@
 ``quick_jobs.E005``    ``QUICK_JOBS_MAX_TRACEBACK`` is wrong
 ``quick_jobs.E006``    a ``jobs`` module cannot be imported
 ``quick_jobs.E007``    several jobs have the same name
-``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length
+``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length, or
+                       what hides it
 ``quick_jobs.E009``    the history is to be in an SQLite older than 3.24
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
+``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
 =====================  ==================================================================
 """
 
@@ -26,7 +28,15 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from quick_jobs.conf import DEFAULTS, conf
-from quick_jobs.discovery import ImportFailed, JobsError, NameConflict, all_jobs, check_runnable
+from quick_jobs.discovery import (
+    ImportFailed,
+    JobsError,
+    NameConflict,
+    all_jobs,
+    check_runnable,
+    jobs_left_out,
+    why_left_out,
+)
 from quick_jobs.durations import in_words
 from quick_jobs.models import JobExecution
 
@@ -37,6 +47,9 @@ _SETTINGS = {
     "quick_jobs.E004": "history_retention",
     "quick_jobs.E005": "max_traceback",
 }
+
+#: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.
+LEFT_OUT = "quick_jobs.W003"
 
 #: The first one that can INSERT ... ON CONFLICT.
 _OLDEST_SQLITE = (3, 24)
@@ -78,16 +91,21 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs")
 def check_jobs(**_: object) -> List[checks.CheckMessage]:
-    """Tell of each job of the installed apps that cannot be run."""
+    """Tell of each job of the installed apps that cannot be run, or is not."""
     try:
-        check_runnable(all_jobs())
+        jobs = all_jobs()
     except ImportFailed as failure:
         return _errors(failure, "quick_jobs.E006")
     except NameConflict as failure:
         return _errors(failure, "quick_jobs.E007")
+    messages: List[checks.CheckMessage] = [
+        checks.Warning(why_left_out(job), id=LEFT_OUT) for job in jobs_left_out()
+    ]
+    try:
+        check_runnable(jobs)
     except JobsError as failure:
-        return _errors(failure, "quick_jobs.E008")
-    return []
+        messages += _errors(failure, "quick_jobs.E008")
+    return messages
 
 
 @checks.register("quick_jobs")

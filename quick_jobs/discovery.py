@@ -5,14 +5,17 @@ from __future__ import annotations
 import contextlib
 import importlib
 import importlib.util
+import sys
 import traceback
 from types import ModuleType
-from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterable, List, Sequence, Tuple
 
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
-from quick_jobs.registration import RegisteredJob, registered_as
+from quick_jobs.holders import Holders, attributes_that_are_jobs, job_at
+from quick_jobs.registration import RegisteredJob, registered_as, registered_jobs
+from quick_jobs.submodules import imported_modules, submodules
 from quick_jobs.tracebacks import error_line
 
 #: A module may have thousands of jobs.
@@ -36,23 +39,43 @@ class NameConflict(JobsError):
 
 
 def all_jobs() -> List[RegisteredJob]:
-    """Return the jobs in the ``jobs`` modules of all installed apps, sorted by name.
+    """Return the jobs of all installed apps, sorted by name.
+
+    They are those registered in an app's ``jobs`` module or its submodules,
+    and those that such a module has imported from elsewhere.
 
     Raises :exc:`JobsError` when such a module cannot be imported, or when jobs
     have the same name.
     """
-    jobs: List[RegisteredJob] = []
-    problems: List[str] = []
-    for app in apps.get_app_configs():
-        if not module_has_submodule(app.module, "jobs"):
-            continue
-        try:
-            jobs += _jobs_in(_import(f"{app.name}.jobs", f"The jobs of the app {app.label!r}"))
-        except ImportFailed as failure:
-            problems += failure.problems
-    if problems:
-        raise ImportFailed(problems)
-    return _by_name(jobs)
+    return _by_name(_jobs_in(_jobs_modules(apps.get_app_configs())))
+
+
+def jobs_left_out() -> List[RegisteredJob]:
+    """Return jobs that are not among :func:`all_jobs` though a ``jobs`` module imports theirs.
+
+    They are sorted by name. Raises :exc:`JobsError` like :func:`all_jobs`.
+    """
+    modules = _jobs_modules(apps.get_app_configs())
+    found = set(_jobs_in(modules))
+    names = {module.__name__ for module in modules}
+    left_out = [job for job in registered_jobs() if job not in found]
+    if left_out:  # only then is it worth while to read the modules' source
+        imported = {name for module in modules for name in imported_modules(module)}
+        left_out = [
+            job
+            for job in left_out
+            if job.registered_in in imported or not names.isdisjoint(job.imported_by)
+        ]
+    return sorted(left_out, key=lambda job: job.name)
+
+
+def why_left_out(job: RegisteredJob) -> str:
+    """Return what is to be said of one of :func:`jobs_left_out`."""
+    return (
+        f"{job.name} is registered in {job.registered_in}, where run_jobs does not look for jobs: "
+        "import the job itself in a jobs module, or move it there, or run it with --include-job "
+        f"({job.location})"
+    )
 
 
 def included_jobs(names: Iterable[str]) -> List[RegisteredJob]:
@@ -76,24 +99,55 @@ def jobs_without(names: Iterable[str]) -> Tuple[List[RegisteredJob], List[str]]:
     """Return :func:`all_jobs` but those of these names, and the names that are no job's."""
     excluded = set(names)
     jobs = all_jobs()
-    unknown = excluded.difference(job.name for job in jobs)
+    known = {job.name for job in jobs}
+    for name in sorted(excluded - known):
+        job = job_at(name)
+        if job is not None and job.name in known:
+            excluded.remove(name)
+            excluded.add(job.name)
+    unknown = excluded.difference(known)
     return [job for job in jobs if job.name not in excluded], sorted(unknown)
 
 
 def import_jobs_from_module(module_name: str) -> List[RegisteredJob]:
     """Return the jobs of one module, sorted by name; raises :exc:`JobsError` like the others."""
-    return _by_name(_jobs_in(_import(module_name, f"The module {module_name}")))
+    return _by_name(_jobs_in([_import(module_name, f"The module {module_name}")]))
 
 
 def check_runnable(jobs: Iterable[RegisteredJob]) -> None:
     """Raise :exc:`JobsError` that tells of every job that cannot be run, and why."""
+    holders = Holders()
     problems = []
     for job in jobs:
-        problem = job.problem()
+        problem = job.problem() or holders.what_hides(job)
         if problem:
             problems.append(f"{job.name} {problem} ({job.location})")
     if problems:
         raise JobsError(problems)
+
+
+def _jobs_modules(configs: Iterable[AppConfig]) -> List[ModuleType]:
+    """Import the ``jobs`` modules of these apps and their submodules, and return them."""
+    packages_of_apps = {app.name for app in apps.get_app_configs()}
+    modules: List[ModuleType] = []
+    problems: List[str] = []
+    for app in configs:
+        if not module_has_submodule(app.module, "jobs"):
+            continue
+        waiting = [f"{app.name}.jobs"]
+        while waiting:
+            name = waiting.pop(0)
+            try:
+                module = _import(name, f"The jobs of the app {app.label!r}")
+            except ImportFailed as failure:
+                problems += failure.problems
+                continue
+            modules.append(module)
+            if name not in packages_of_apps:  # or these were the models, views and so on of an app
+                waiting += submodules(module)
+    if problems:
+        raise ImportFailed(problems)
+    return modules
 
 
 def _import(module_name: str, what: str) -> ModuleType:
@@ -129,11 +183,11 @@ def _place_of_failure(module_name: str, error: BaseException) -> str:
     return ""
 
 
-def _jobs_in(module: ModuleType) -> Iterator[RegisteredJob]:
-    for value in list(vars(module).values()):
-        # isinstance() would ask a lazy object for its class, and thereby evaluate it.
-        if issubclass(type(value), RegisteredJob):
-            yield value
+def _jobs_in(modules: Sequence[ModuleType]) -> List[RegisteredJob]:
+    """Return the jobs that the modules have as attributes or have registered."""
+    names = {module.__name__ for module in modules}
+    attributes = [job for module in modules for job in attributes_that_are_jobs(module)]
+    return attributes + [job for job in registered_jobs() if not names.isdisjoint(job.places)]
 
 
 def _jobs_named(name: str) -> List[RegisteredJob]:
@@ -141,24 +195,73 @@ def _jobs_named(name: str) -> List[RegisteredJob]:
     module_name, _, attribute = name.rpartition(".")
     if not module_name or not all(name.split(".")):
         raise JobsError([f"{name!r} is not the dotted path of a job, like shop.jobs.send_emails"])
-    module = _import(module_name, f"The module of the job {name}")
-    jobs = [job for job in _jobs_in(module) if job.name == name]
+    module = _import_module_of(name)
+    jobs = _known_as(name, module)
+    problems: List[str] = []
     if not jobs:
-        raise JobsError([f"There is no job {name}: {_what_there_is(module, attribute)}"])
+        # A function of one module may have been registered in another.
+        for app in _nearest_first(name):
+            try:
+                _jobs_modules([app])
+            except ImportFailed as failure:
+                problems += failure.problems
+            jobs = _known_as(name, module)
+            if jobs:
+                break
+    if not jobs:
+        raise JobsError([f"There is no job {name}: {_what_there_is(module, attribute)}", *problems])
     return jobs
 
 
+def _known_as(name: str, module: ModuleType) -> List[RegisteredJob]:
+    """Return the jobs of this name, or else the job that an attribute of this path is."""
+    jobs = [job for job in attributes_that_are_jobs(module) if job.name == name]
+    if not jobs:
+        jobs = list(registered_as(name))
+    if not jobs:
+        jobs = list(filter(None, [job_at(name)]))
+    return jobs
+
+
+def _import_module_of(name: str) -> ModuleType:
+    """Import the module of a job of this name; the last parts may be a class and its attribute."""
+    what = f"The module of the job {name}"
+    module_name = name.rpartition(".")[0]
+    try:
+        return _import(module_name, what)
+    except ImportFailed as failure:
+        parent_name, _, attribute = module_name.rpartition(".")
+        cause = failure.__cause__
+        if parent_name and isinstance(cause, ModuleNotFoundError) and cause.name == module_name:
+            with contextlib.suppress(ImportFailed):
+                parent = _import_module_of(module_name)
+                if issubclass(type(vars(parent).get(attribute)), type):
+                    return parent
+        raise
+
+
+def _nearest_first(name: str) -> List[AppConfig]:
+    """Return the installed apps, beginning with the one in which something of this name is."""
+
+    def distance(app: AppConfig) -> int:
+        return -len(app.name) if name.startswith(f"{app.name}.") else 0
+
+    return sorted(apps.get_app_configs(), key=distance)
+
+
 def _what_there_is(module: ModuleType, attribute: str) -> str:
-    value: Any = vars(module).get(attribute)
-    if issubclass(type(value), RegisteredJob):
-        return f"its name is {value.name}"
     if attribute in vars(module):
         return f"{attribute} is not decorated with @register_job, or has enabled=False"
-    names = sorted({job.name for job in _jobs_in(module)})
+    names = sorted({job.name for job in _jobs_in([module, *_loaded_below(module)])})
     if not names:
         return f"{module.__name__} has no jobs"
     more = ["…"] if len(names) > _MOST_NAMES_IN_A_HINT else []
     return f"the jobs there are {', '.join(names[:_MOST_NAMES_IN_A_HINT] + more)}"
+
+
+def _loaded_below(package: ModuleType) -> List[ModuleType]:
+    prefix = f"{package.__name__}."
+    return [module for name, module in list(sys.modules.items()) if name.startswith(prefix)]
 
 
 def _by_name(found: Iterable[RegisteredJob]) -> List[RegisteredJob]:

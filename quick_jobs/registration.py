@@ -6,7 +6,8 @@ import functools
 import inspect
 import sys
 from datetime import timedelta
-from typing import TYPE_CHECKING, Callable, Dict, Optional, Tuple
+from types import FrameType
+from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
 
 from quick_jobs.durations import Duration, to_timedelta
 
@@ -36,8 +37,8 @@ class RegisteredJob:
         self._interval = interval
         self._variance = variance
         self._timeout = timeout
-        # A module has a new spec each time it is loaded.
-        self._load = getattr(sys.modules.get(func.__module__), "__spec__", None)
+        self._caller = ""
+        self._imports = _running_imports()
         functools.update_wrapper(self, func, updated=())
 
     @property
@@ -61,6 +62,30 @@ class RegisteredJob:
         return self._timeout
 
     @property
+    def registered_in(self) -> str:
+        """The module that was being imported when the function was registered."""
+        return self._imports[0][0] if self._imports else self._func.__module__
+
+    @property
+    def imported_by(self) -> Tuple[str, ...]:
+        """The modules whose import led to that one."""
+        return tuple(name for name, _ in self._imports[1:])
+
+    @property
+    def places(self) -> FrozenSet[str]:
+        """The modules to which the job belongs: those that register it, and the function's own."""
+        return frozenset(filter(None, (self.registered_in, self._caller, self._func.__module__)))
+
+    @property
+    def is_current(self) -> bool:
+        """Whether its module is still the one that was imported: it was not loaded again since."""
+        # A module has a new spec each time it is loaded.
+        module, spec = self._imports[0] if self._imports else (self._func.__module__, None)
+        return module in sys.modules and (
+            not self._imports or getattr(sys.modules[module], "__spec__", None) is spec
+        )
+
+    @property
     def location(self) -> str:
         """Where the function is written, like ``/srv/shop/jobs.py, line 12``."""
         code = getattr(inspect.unwrap(self._func), "__code__", None)
@@ -72,10 +97,15 @@ class RegisteredJob:
         """Return why the job cannot be run, as the end of a sentence about it, or None."""
         if len(self.name) > LONGEST_NAME:
             return f"has a name of {len(self.name)} characters, at most {LONGEST_NAME} are possible"
-        if inspect.iscoroutinefunction(self._func):
+        if any(map(_is_async, layers(self._func))):
             return "is an async function, which does nothing when called: make it a plain def"
-        if inspect.isgeneratorfunction(self._func) or inspect.isasyncgenfunction(self._func):
+        if _is_generator(self._func):
             return "is a generator function, which does nothing when called: do without yield"
+        if _is_method(self._func):
+            return (
+                "is a method, which needs an object to be called on: make it a function, "
+                f"or a @staticmethod that takes the RunEnv: def {self._func.__name__}(env)"
+            )
         if not _takes_one_argument(self._func):
             return f"must take one argument, the RunEnv: def {self._func.__name__}(env)"
         return None
@@ -107,9 +137,10 @@ def register_job(
         )
 
     def decorator(func: JobFunction) -> JobFunction:
-        name = _name_of(func)
+        function = func.__func__ if isinstance(func, staticmethod) else func
+        name = _name_of(function)
         job = RegisteredJob(
-            func,
+            function,
             interval=to_timedelta(interval, f"The interval of {name}"),
             variance=to_timedelta(
                 _NO_VARIANCE if variance is None else variance, f"The variance of {name}"
@@ -120,7 +151,8 @@ def register_job(
             raise ValueError(f"The timeout of {name} must be more than 0, not {timeout!r}")
         if not enabled:
             return func
-        _remember(job)
+        job._caller = str(sys._getframe(1).f_globals.get("__name__", ""))
+        _registered[name] = (*registered_as(name), job)
         return job
 
     return decorator
@@ -131,17 +163,43 @@ def registered_as(name: str) -> Tuple[RegisteredJob, ...]:
 
     Loading a module again replaces its jobs.
     """
-    return _registered.get(name, ())
+    return tuple(job for job in _registered.get(name, ()) if job.is_current)
 
 
-#: By name. It keeps those that vanish from their module because a second function there has the
-#: same name.
+def registered_jobs() -> List[RegisteredJob]:
+    """Return all jobs that are registered, in whatever modules."""
+    return [job for jobs in list(_registered.values()) for job in jobs if job.is_current]
+
+
+def layers(func: object) -> Iterator[object]:
+    """Return the callable, and one after the other those around which it is made."""
+    seen: List[object] = []
+    while func is not None and not any(func is each for each in seen):
+        yield func
+        seen.append(func)
+        if isinstance(func, functools.partial):
+            func = func.func
+        elif inspect.ismethod(func):
+            func = func.__func__
+        elif (type(func).__module__, type(func).__name__) == ("asgiref.sync", "AsyncToSync"):
+            return  # it runs what is below it
+        else:
+            func = getattr(func, "__wrapped__", None)
+
+
+#: By name. It has those, too, that no module keeps as an attribute.
 _registered: Dict[str, Tuple[RegisteredJob, ...]] = {}
 
 
-def _remember(job: RegisteredJob) -> None:
-    same_load = (each for each in registered_as(job.name) if each._load is job._load)
-    _registered[job.name] = (*same_load, job)
+def _running_imports() -> Tuple[Tuple[str, object], ...]:
+    """Return the modules that are being imported, the innermost first, each with its spec."""
+    found: List[Tuple[str, object]] = []
+    frame: Optional[FrameType] = sys._getframe(1)
+    while frame is not None:
+        if frame.f_code.co_name == "<module>" and "__name__" in frame.f_globals:
+            found.append((str(frame.f_globals["__name__"]), frame.f_globals.get("__spec__")))
+        frame = frame.f_back
+    return tuple(found)
 
 
 def _name_of(func: JobFunction) -> str:
@@ -151,6 +209,35 @@ def _name_of(func: JobFunction) -> str:
     if inspect.isclass(func) or not callable(func) or not module or not name:
         raise TypeError(f"@register_job needs a function with a name, not {func!r}")
     return f"{module}.{name}"
+
+
+def _is_async(func: Any) -> bool:
+    return inspect.iscoroutinefunction(func) or (
+        not inspect.isroutine(func) and inspect.iscoroutinefunction(type(func).__call__)
+    )
+
+
+def _is_generator(func: Any) -> bool:
+    while isinstance(func, functools.partial):
+        func = func.func
+    candidates = [func] if inspect.isroutine(func) else [func, type(func).__call__]
+    return any(
+        inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in candidates
+    )
+
+
+def _is_method(func: Callable[..., object]) -> bool:
+    """Return whether it is written in a class, and is called with an object or that class."""
+    if not inspect.isfunction(func):
+        return False
+    function = inspect.unwrap(func, stop=_names_its_parameters)
+    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+    if not owner or owner.endswith("<locals>"):
+        return False
+    return next(iter(inspect.signature(function, follow_wrapped=False).parameters), "") in (
+        "self",
+        "cls",
+    )
 
 
 def _takes_one_argument(func: Callable[..., object]) -> bool:

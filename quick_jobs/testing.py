@@ -26,6 +26,7 @@ from quick_jobs.discovery import check_runnable
 from quick_jobs.durations import Duration, to_timedelta
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.holders import job_below
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, perform
@@ -132,7 +133,9 @@ def run_job(
     would refuse it.
     """
     if not isinstance(job, RegisteredJob):
-        raise TypeError(f"run_job needs a function with @register_job(interval), not {job!r}")
+        below = job_below(job)
+        hint = "" if below is None else f": put it above the other decorators of {below.name}"
+        raise TypeError(f"run_job needs a function with @register_job(interval), not {job!r}{hint}")
     check_runnable([job])
     if env is None:
         env = FakeEnv()

@@ -18,6 +18,7 @@ from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback
 
@@ -166,7 +167,9 @@ def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
     execution.started_at = time.time()
     execution.entered = entered = time.monotonic()
     try:
-        execution.scheduled.job(execution.env)
+        result = execution.scheduled.job(execution.env)
+        if result is not None:
+            refuse_unfinished(result)
     except RunInterrupted:
         execution.end(JobExecution.INTERRUPTED, time.monotonic() - entered)
         logger.info("%s was interrupted after %.3f s", execution.name, execution.duration)

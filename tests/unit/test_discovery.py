@@ -138,7 +138,7 @@ def test_jobs_may_be_a_package(install, write, settings):
     write("shop/jobs/__init__.py", "from shop.jobs.mail import *")
     write("shop/jobs/mail.py", TWO_JOBS + "\n    __all__ = ['send_emails']\n")
     settings.INSTALLED_APPS = ["shop"]
-    assert names(all_jobs()) == ["shop.jobs.mail.send_emails"]
+    assert names(all_jobs()) == ["shop.jobs.mail.clean_up", "shop.jobs.mail.send_emails"]
 
 
 def test_a_job_that_two_modules_have_counts_once(install):
@@ -371,7 +371,7 @@ def test_including_jobs_imports_no_other_modules(install):
     assert names(included_jobs(["shop.jobs.clean_up"])) == ["shop.jobs.clean_up"]
 
 
-def test_an_included_job_is_found_by_its_functions_name(install):
+def test_an_included_job_is_found_by_its_functions_name_and_by_its_attributes_path(install):
     install(
         shop="""
         from quick_jobs import register_job
@@ -381,10 +381,7 @@ def test_an_included_job_is_found_by_its_functions_name(install):
         """
     )
     assert names(included_jobs(["shop.jobs.send"])) == ["shop.jobs.send"]
-    with pytest.raises(
-        JobsError, match="^There is no job shop.jobs.send_emails: its name is shop.jobs.send$"
-    ):
-        included_jobs(["shop.jobs.send_emails"])
+    assert names(included_jobs(["shop.jobs.send_emails"])) == ["shop.jobs.send"]
 
 
 @pytest.mark.parametrize("name", ["pie", "", ".", ".pie", "pie.", "shop..send", "..send"])

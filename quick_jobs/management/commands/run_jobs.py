@@ -12,11 +12,12 @@ import sys
 import traceback
 from typing import Any, List, NoReturn, Sequence
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, router
 
-from quick_jobs.checks import check_settings, check_sqlite_version
+from quick_jobs.checks import LEFT_OUT, check_settings, check_sqlite_version
 from quick_jobs.clocks import SUPPORTED_VENDORS
 from quick_jobs.conf import conf
 from quick_jobs.console import log_to_console
@@ -25,7 +26,9 @@ from quick_jobs.discovery import (
     all_jobs,
     check_runnable,
     included_jobs,
+    jobs_left_out,
     jobs_without,
+    why_left_out,
 )
 from quick_jobs.durations import in_words
 from quick_jobs.history import History, NoHistory, Recorder
@@ -180,6 +183,10 @@ def _find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Registe
             logger.warning("--exclude-job %s matches no job", name)
     else:
         jobs = all_jobs()
+    if not included and LEFT_OUT not in settings.SILENCED_SYSTEM_CHECKS:
+        for job in jobs_left_out():
+            if job.name not in excluded:
+                logger.warning("%s", why_left_out(job))
     if not jobs:
         raise JobsError(
             [

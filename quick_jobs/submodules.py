@@ -1,0 +1,68 @@
+"""The modules in a package, and those that a module's source imports."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import importlib.util
+import os
+import pkgutil
+from types import ModuleType
+from typing import Any, Iterator, List, Set
+
+#: Not for production, where what tests import may not be installed; the last runs a program.
+_LEFT_ALONE = ("conftest", "test", "tests", "__main__")
+
+
+def submodules(package: ModuleType) -> List[str]:
+    """Return the dotted paths of the modules right in a package, sorted; none of a plain module.
+
+    Folders without an ``__init__.py`` count if there are modules in them. Tests do not.
+    """
+    folders = list(getattr(package, "__path__", ()))
+    names = {info.name for info in pkgutil.iter_modules(folders)}
+    for folder in folders:
+        names.update(_packages_without_init(folder))
+    return [
+        f"{package.__name__}.{name}"
+        for name in sorted(names)
+        if name not in _LEFT_ALONE and not name.startswith("test_")
+    ]
+
+
+def imported_modules(module: ModuleType) -> Set[str]:
+    """Return the names that the module's own source imports, of modules or of what is in them."""
+    source = None
+    with contextlib.suppress(Exception):  # a module without a loader or a source
+        source = module.__spec__.loader.get_source(module.__name__)  # type: ignore[union-attr]
+    names: Set[str] = set()
+    for node in ast.walk(ast.parse(source or "")):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                names.update(_with_packages_around(alias.name))
+        elif isinstance(node, ast.ImportFrom):
+            base = _absolute(node, module)
+            names.update(_with_packages_around(base))
+            names.update(f"{base}.{alias.name}" for alias in node.names)
+    return names
+
+
+def _packages_without_init(folder: str) -> Iterator[str]:
+    with contextlib.suppress(OSError):  # a package in an archive
+        for entry in os.scandir(folder):
+            if entry.is_dir() and entry.name.isidentifier() and not entry.name.startswith("__"):
+                files = (file for _, _, names in os.walk(entry.path) for file in names)
+                if any(file.endswith(".py") for file in files):
+                    yield entry.name
+
+
+def _with_packages_around(name: str) -> List[str]:
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _absolute(node: ast.ImportFrom, module: Any) -> str:
+    name = "." * node.level + (node.module or "")
+    with contextlib.suppress(ImportError, ValueError):  # beyond the top: it did not get so far
+        return importlib.util.resolve_name(name, module.__spec__.parent)
+    return name

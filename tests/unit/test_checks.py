@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 import sqlite3
 
 import pytest
@@ -109,6 +110,22 @@ def test_jobs_that_cannot_be_run_are_told_each(jobs):
     assert [message.id for message in told] == ["quick_jobs.E008"] * 2
     assert told[0].msg.startswith("tests.unit.test_checks.takes_nothing must take one argument")
     assert told[1].msg.startswith("tests.unit.test_checks.is_async is an async function")
+
+
+def test_jobs_that_are_left_out_are_a_warning(jobs, monkeypatch):
+    jobs([good])
+    monkeypatch.setattr(quick_jobs_checks, "jobs_left_out", lambda: [is_async])
+    (told,) = quick_jobs_checks.check_jobs()
+    assert (told.id, told.level) == ("quick_jobs.W003", checks.WARNING)
+    assert told.msg.startswith("tests.test_checks.is_async is registered in ")
+
+
+def test_a_job_that_is_hidden_by_a_decorator_is_told(jobs, monkeypatch):
+    monkeypatch.setitem(globals(), "good", functools.wraps(good)(lambda env: good(env)))
+    jobs([good.__wrapped__])
+    (told,) = quick_jobs_checks.check_jobs()
+    assert told.id == "quick_jobs.E008"
+    assert told.msg.startswith("tests.test_checks.good is below another decorator")
 
 
 def test_the_jobs_of_all_apps_are_checked():

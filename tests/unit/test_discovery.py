@@ -14,7 +14,9 @@ from quick_jobs.discovery import (
     check_runnable,
     import_jobs_from_module,
     included_jobs,
+    jobs_left_out,
     jobs_without,
+    why_left_out,
 )
 
 TWO_JOBS = """
@@ -518,3 +520,463 @@ def test_every_job_that_cannot_be_run_is_told_with_its_place(install):
         f"make it a plain def ({file}, line 10)"
     )
     check_runnable(included_jobs(["shop.jobs.good"]))
+
+
+# Registered, wherever the module keeps it
+
+
+DECORATORS = """
+    import functools
+
+    def timed(func):
+        @functools.wraps(func)
+        def wrapper(*args, **kwargs):
+            return func(*args, **kwargs)
+        return wrapper
+
+    def careless(func):
+        return lambda env: func(env)
+
+    def alone(func):
+        def wrapper(env):
+            return func(env)
+        wrapper.__name__ = func.__name__
+        return wrapper
+
+    class Retried:
+        def __init__(self, func):
+            self.func = func
+
+        def __call__(self, env):
+            return self.func(env)
+
+    class Slotted:
+        __slots__ = ("func",)
+
+        def __init__(self, func):
+            self.func = func
+
+        def __call__(self, env):
+            return self.func(env)
+
+    def opaque(func):
+        kept.append(len(kept) and func)
+        number = len(kept)
+        return lambda env: number
+
+    kept = []
+"""
+
+
+@pytest.fixture
+def jobs_py(install, write):
+    """Make ``shop/jobs.py`` of a source that may use what is in DECORATORS, and find its jobs."""
+    write("decorators.py", DECORATORS)
+
+    def jobs_py(source):
+        prelude = (
+            "import functools\nfrom decorators import *\nfrom quick_jobs import register_job\n"
+        )
+        install(shop=prelude + dedent(source))
+        return all_jobs()
+
+    return jobs_py
+
+
+KEPT = {
+    "a list": """
+        def send(env): ...
+        JOBS = [register_job(60)(send)]
+        """,
+    "a dict of tuples": """
+        def send(env): ...
+        JOBS = {"mail": (register_job(60)(send), 5)}
+        """,
+    "nothing": """
+        def send(env): ...
+        register_job(60)(send)
+        """,
+    "nothing, decorated below": """
+        def send(env): ...
+        register_job(60)(timed(send))
+        """,
+    "a name that is deleted": """
+        @register_job(60)
+        def send(env): ...
+        del send
+        """,
+    "a staticmethod": """
+        class Mails:
+            @staticmethod
+            @register_job(60)
+            def send(env): ...
+        """,
+    "a job above a staticmethod": """
+        class Mails:
+            @register_job(60)
+            @staticmethod
+            def send(env): ...
+        """,
+    "a class in a class": """
+        class Shop:
+            class Mails:
+                @staticmethod
+                @register_job(60)
+                def send(env): ...
+        """,
+    "a classmethod that is given the env": """
+        class Mails:
+            @classmethod
+            @register_job(60)
+            def send(env): ...
+        """,
+    "an object": """
+        class Registry:
+            jobs = ()
+        registry = Registry()
+        def send(env): ...
+        registry.jobs = [register_job(60)(send)]
+        """,
+    "a function that makes jobs": """
+        def make():
+            @register_job(60)
+            def send(env): ...
+        make()
+        """,
+    "a condition": """
+        if True:
+            @register_job(60)
+            def send(env): ...
+        else:
+            send = None
+        """,
+    "another name beside a decorated one": """
+        @register_job(60)
+        def send(env): ...
+        timed_send = timed(send)
+        """,
+}
+
+
+@pytest.mark.parametrize("source", KEPT.values(), ids=KEPT)
+def test_a_registered_job_is_run_wherever_its_module_keeps_it(jobs_py, source):
+    jobs = jobs_py(source)
+    assert names(jobs) == ["shop.jobs.send"]
+    check_runnable(jobs)
+    assert jobs_left_out() == []
+
+
+def test_jobs_made_in_a_loop_are_run_though_only_the_last_has_a_name(jobs_py):
+    jobs = jobs_py(
+        """
+        def named(name):
+            def decorator(func):
+                func.__name__ = name
+                return func
+            return decorator
+
+        for tenant in "abc":
+            @register_job(60)
+            @named(f"sync_{tenant}")
+            def sync(env): ...
+        """
+    )
+    assert names(jobs) == ["shop.jobs.sync_a", "shop.jobs.sync_b", "shop.jobs.sync_c"]
+    check_runnable(jobs)
+
+
+def test_a_decorator_of_another_module_may_register_the_job(jobs_py, write):
+    write("scheduling.py", "from quick_jobs import register_job\nhourly = register_job(3600)\n")
+    jobs = jobs_py("from scheduling import hourly\n\n@hourly\ndef send(env): ...\ndel send")
+    assert names(jobs) == ["shop.jobs.send"]
+
+
+HIDDEN = {
+    "functools.wraps": "@timed\n@register_job(60)\ndef send(env): ...",
+    "two of them": "@timed\n@timed\n@register_job(60)\n@timed\ndef send(env): ...",
+    "a closure": "@careless\n@register_job(60)\ndef send(env): ...",
+    "a closure of that name": "@alone\n@register_job(60)\ndef send(env): ...",
+    "a cache": "@functools.lru_cache(None)\n@register_job(60)\ndef send(env): ...",
+    "an object": "@Retried\n@register_job(60)\ndef send(env): ...",
+    "an object with slots": "@Slotted\n@register_job(60)\ndef send(env): ...",
+    "transaction.atomic": (
+        "from django.db.transaction import atomic\n@atomic\n@register_job(60)\ndef send(env): ..."
+    ),
+    "a partial": (
+        "@register_job(60)\ndef send(env, color='blue'): ...\n"
+        "send = functools.partial(send, color='red')"
+    ),
+    "a list of decorated": "def send(env): ...\nJOBS = [timed(register_job(60)(send))]",
+    "decorated in a class": (
+        "class Mails:\n    @staticmethod\n    @timed\n    @register_job(60)\n    def send(env): ..."
+    ),
+    "another name for the decorated": "def send(env): ...\nx = timed(register_job(60)(send))",
+    "a registry, which does not make it less": (
+        "JOBS = []\ndef keep(job):\n    JOBS.append(job)\n    return job\n"
+        "@timed\n@keep\n@register_job(60)\ndef send(env): ..."
+    ),
+}
+
+
+@pytest.mark.parametrize("source", HIDDEN.values(), ids=HIDDEN)
+def test_a_job_below_a_decorator_is_refused_by_name_with_what_to_do(jobs_py, source):
+    jobs = jobs_py(source)
+    assert names(jobs) == ["shop.jobs.send"]
+    with pytest.raises(JobsError) as error:
+        check_runnable(jobs)
+    (problem,) = error.value.problems
+    assert problem.startswith(
+        "shop.jobs.send is below another decorator, which would be ignored: "
+        "put @register_job above all others ("
+    )
+
+
+def test_an_included_job_below_a_decorator_is_refused_too(jobs_py):
+    jobs_py("@timed\n@register_job(60)\ndef send(env): ...")
+    with pytest.raises(JobsError, match="^shop.jobs.send is below another decorator"):
+        check_runnable(included_jobs(["shop.jobs.send"]))
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "@register_job(60)\ndef send(env): ...\n\ndef send(): ...",
+        "@opaque\n@register_job(60)\ndef send(env): ...",
+        "@register_job(60)\ndef send(env): ...\nsend = 5",
+    ],
+)
+def test_a_job_whose_name_stands_for_something_else_is_refused(jobs_py, source):
+    with pytest.raises(JobsError, match="^shop.jobs.send is replaced in its module by something"):
+        check_runnable(jobs_py(source))
+
+
+def test_a_job_that_is_not_enabled_may_be_decorated(jobs_py):
+    assert jobs_py("@timed\n@register_job(60, enabled=False)\ndef send(env): ...") == []
+
+
+@pytest.mark.parametrize("parameter", ["self", "cls"])
+def test_a_method_is_refused(jobs_py, parameter):
+    jobs = jobs_py(f"class Mails:\n    @register_job(60)\n    def send({parameter}): ...")
+    with pytest.raises(JobsError, match="^shop.jobs.send is a method, which needs an object"):
+        check_runnable(jobs)
+
+
+def test_a_job_that_its_module_no_longer_has_after_a_reload_is_gone(install, write):
+    install(shop=TWO_JOBS + "\n    JOBS = [send_emails]\n    del send_emails\n")
+    assert names(all_jobs()) == ["shop.jobs.clean_up", "shop.jobs.send_emails"]
+    write("shop/jobs.py", "")
+    importlib.reload(sys.modules["shop.jobs"])
+    for name in ("clean_up", "JOBS"):
+        delattr(sys.modules["shop.jobs"], name)
+    assert all_jobs() == []
+
+
+def test_a_function_of_another_module_may_be_registered_anew_by_a_reload(install, write):
+    write("shop/helpers.py", "def tidy(env): ...")
+    install(
+        shop="from quick_jobs import register_job\nfrom shop import helpers\n"
+        "tidy_job = register_job(60)(helpers.tidy)"
+    )
+    assert names(all_jobs()) == ["shop.helpers.tidy"]
+    importlib.reload(sys.modules["shop.jobs"])
+    assert names(all_jobs()) == ["shop.helpers.tidy"]
+    check_runnable(all_jobs())
+
+
+# Submodules
+
+
+def test_the_submodules_of_a_jobs_package_are_searched(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py")
+    write("shop/jobs/emails.py", TWO_JOBS)
+    write("shop/jobs/night/__init__.py")
+    write("shop/jobs/night/reports.py", TWO_JOBS)
+    settings.INSTALLED_APPS = ["shop"]
+    assert names(all_jobs()) == [
+        "shop.jobs.emails.clean_up",
+        "shop.jobs.emails.send_emails",
+        "shop.jobs.night.reports.clean_up",
+        "shop.jobs.night.reports.send_emails",
+    ]
+
+
+def test_packages_of_jobs_need_no_init(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/emails.py", TWO_JOBS)
+    write("shop/jobs/night/reports.py", TWO_JOBS)
+    write("shop/jobs/sql/report.sql")
+    settings.INSTALLED_APPS = ["shop"]
+    assert len(all_jobs()) == 4
+    assert "shop.jobs.sql" not in sys.modules
+
+
+def test_tests_and_programs_in_a_jobs_package_are_left_alone(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py", TWO_JOBS)
+    for name in ("test_emails", "tests/__init__", "conftest", "__main__"):
+        write(f"shop/jobs/{name}.py", "1 / 0")
+    settings.INSTALLED_APPS = ["shop"]
+    assert len(all_jobs()) == 2
+
+
+def test_a_jobs_package_that_is_an_app_itself_is_not_taken_apart(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py")
+    write("shop/jobs/admin.py", "1 / 0")
+    write("shop/jobs/jobs.py", TWO_JOBS)
+    settings.INSTALLED_APPS = ["shop", "shop.jobs"]
+    assert names(all_jobs()) == ["shop.jobs.jobs.clean_up", "shop.jobs.jobs.send_emails"]
+
+
+def test_every_submodule_that_fails_to_import_is_told(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py")
+    files = [write(f"shop/jobs/{name}.py", "\nimport nonsense") for name in ("one", "two")]
+    write("shop/jobs/works.py", TWO_JOBS)
+    settings.INSTALLED_APPS = ["shop"]
+    with pytest.raises(ImportFailed) as error:
+        all_jobs()
+    assert error.value.problems == tuple(
+        f"The jobs of the app 'shop' cannot be imported: {file}, line 2: "
+        "ModuleNotFoundError: No module named 'nonsense'"
+        for file in files
+    )
+
+
+def test_a_decorated_job_of_a_submodule_is_refused_where_it_is_exported_too(write, settings):
+    write("decorators.py", DECORATORS)
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py", "from shop.jobs.emails import send")
+    write(
+        "shop/jobs/emails.py",
+        """
+        from decorators import timed
+        from quick_jobs import register_job
+
+        @timed
+        @register_job(60)
+        def send(env): ...
+        """,
+    )
+    settings.INSTALLED_APPS = ["shop"]
+    with pytest.raises(JobsError, match="^shop.jobs.emails.send is below another decorator"):
+        check_runnable(all_jobs())
+
+
+# Jobs of modules that a jobs module imports
+
+
+IMPORTS = [
+    "from shop import emails",
+    "import shop.emails",
+    "from . import emails",
+    "from .emails import helper",
+    "from shop.emails import JOBS",
+    "import importlib\nimportlib.import_module('shop.emails')",
+    "import shop.services",
+]
+
+
+@pytest.mark.parametrize("source", IMPORTS)
+def test_jobs_of_a_module_that_a_jobs_module_imports_are_told(install, write, source):
+    write("shop/emails.py", TWO_JOBS + "\n    JOBS = [send_emails]\n")
+    write("shop/services.py", "import shop.emails")
+    install(shop=source)
+    assert all_jobs() == []
+    left_out = jobs_left_out()
+    assert names(left_out) == ["shop.emails.clean_up", "shop.emails.send_emails"]
+    assert why_left_out(left_out[1]).startswith(
+        "shop.emails.send_emails is registered in shop.emails, where run_jobs does not look for "
+        "jobs: import the job itself in a jobs module, or "
+    )
+
+
+@pytest.mark.parametrize("source", IMPORTS[:5])
+def test_they_are_told_as_well_when_their_module_was_imported_before(install, write, source):
+    write("shop/emails.py", TWO_JOBS + "\n    JOBS = [send_emails]\n")
+    install(shop=source)
+    importlib.import_module("shop.emails")
+    assert len(jobs_left_out()) == 2
+
+
+def test_jobs_that_no_jobs_module_imports_are_nobodys_business(install, write):
+    write("shop/emails.py", TWO_JOBS)
+    write("nightly.py", TWO_JOBS)
+    install(shop="import os")
+    importlib.import_module("shop.emails")
+    included_jobs(["nightly.clean_up"])
+    assert jobs_left_out() == []
+
+
+def test_a_job_that_a_jobs_module_imports_is_run_and_not_told(install, write):
+    write("shop/emails.py", TWO_JOBS)
+    install(shop="from shop.emails import clean_up, send_emails", blog="import shop.jobs")
+    assert names(all_jobs()) == ["shop.emails.clean_up", "shop.emails.send_emails"]
+    assert jobs_left_out() == []
+
+
+def test_the_jobs_of_another_app_are_run_once_whoever_imports_their_module(install):
+    install(blog="import shop.jobs\nfrom shop import jobs", shop=TWO_JOBS)
+    assert names(all_jobs()) == ["shop.jobs.clean_up", "shop.jobs.send_emails"]
+    assert jobs_left_out() == []
+
+
+# Paths of attributes
+
+
+@pytest.fixture
+def tidy(install, write):
+    """A function of one module that another has registered."""
+    write("shop/helpers.py", "def tidy(env): ...")
+    install(
+        blog="",
+        shop="""
+        from quick_jobs import register_job
+        from shop import helpers
+
+        tidy_job = register_job(60)(helpers.tidy)
+
+        class Mails:
+            @staticmethod
+            @register_job(60)
+            def send(env): ...
+        """,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "job"),
+    [
+        ("shop.helpers.tidy", "shop.helpers.tidy"),
+        ("shop.jobs.tidy_job", "shop.helpers.tidy"),
+        ("shop.jobs.send", "shop.jobs.send"),
+        ("shop.jobs.Mails.send", "shop.jobs.send"),
+    ],
+)
+def test_a_job_is_included_and_excluded_by_its_name_and_by_its_attributes_path(tidy, name, job):
+    assert names(included_jobs([name])) == [job]
+    left, unknown = jobs_without([name])
+    assert len(left) == 1
+    assert job not in names(left)
+    assert unknown == []
+
+
+def test_both_paths_of_one_job_are_one_job(tidy):
+    assert len(included_jobs(["shop.helpers.tidy", "shop.jobs.tidy_job"])) == 1
+
+
+def test_a_job_that_is_not_found_is_told_with_the_modules_that_could_not_be_imported(tidy, write):
+    write("blog/jobs.py", "1 / 0")
+    with pytest.raises(JobsError) as error:
+        included_jobs(["shop.helpers.tdiy"])
+    first, second = error.value.problems
+    assert first == "There is no job shop.helpers.tdiy: the jobs there are shop.helpers.tidy"
+    assert second.startswith("The jobs of the app 'blog' cannot be imported: ")
+
+
+def test_an_attribute_of_a_class_that_is_no_job_is_told(tidy):
+    with pytest.raises(JobsError, match="^There is no job shop.jobs.Mails.other: "):
+        included_jobs(["shop.jobs.Mails.other"])
+    with pytest.raises(JobsError, match="^The module of the job shop.jobs.Nails.send cannot be"):
+        included_jobs(["shop.jobs.Nails.send"])

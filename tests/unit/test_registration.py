@@ -4,6 +4,7 @@ import functools
 import inspect
 from datetime import timedelta
 
+import django
 import pytest
 
 from quick_jobs import RunEnv, register_job
@@ -270,17 +271,79 @@ def is_generator(env):
     yield
 
 
+@passes_on
+async def is_async_below(env): ...
+
+
+@passes_on
+@provides_a_session
+async def is_async_far_below(env, session): ...
+
+
+class CallableAsync:
+    __name__ = "call"
+
+    async def __call__(self, env): ...
+
+
+class HasMethods:
+    async def is_async(self, env): ...
+
+    def is_generator(self, env):
+        yield
+
+
 @pytest.mark.parametrize(
     ("func", "kind"),
     [
         (is_async, "an async function"),
         (is_async_generator, "a generator function"),
         (is_generator, "a generator function"),
+        (is_async_below, "an async function"),
+        (is_async_far_below, "an async function"),
+        (functools.update_wrapper(functools.partial(is_async), is_async), "an async function"),
+        (functools.update_wrapper(functools.partial(is_async_below), plain), "an async function"),
+        (functools.update_wrapper(functools.partial(is_generator), plain), "a generator function"),
+        (CallableAsync(), "an async function"),
+        (HasMethods().is_async, "an async function"),
+        (HasMethods().is_generator, "a generator function"),
     ],
 )
 def test_a_function_that_would_do_nothing_is_a_problem(func, kind):
     problem = RegisteredJob(func, timedelta(0)).problem()
     assert problem.startswith(f"is {kind}, which does nothing when called: ")
+
+
+@pytest.mark.skipif(django.VERSION < (3, 0), reason="needs asgiref")
+def test_an_async_function_that_async_to_sync_runs_has_no_problem():
+    from asgiref.sync import async_to_sync
+
+    job = functools.update_wrapper(async_to_sync(is_async), is_async)
+    assert RegisteredJob(job, timedelta(0)).problem() is None
+
+
+class Methods:
+    def of_an_object(self): ...
+
+    @passes_on
+    def decorated(self, env): ...
+
+    def is_fine(env): ...  # noqa: N805
+
+    def is_bound(self, env): ...
+
+
+@pytest.mark.parametrize("method", [Methods.of_an_object, Methods.decorated], ids=repr)
+def test_a_method_without_an_object_is_a_problem(method):
+    assert RegisteredJob(method, timedelta(0)).problem() == (
+        "is a method, which needs an object to be called on: make it a function, "
+        f"or a @staticmethod that takes the RunEnv: def {method.__name__}(env)"
+    )
+
+
+@pytest.mark.parametrize("method", [Methods.is_fine, Methods().is_bound], ids=repr)
+def test_a_function_of_a_class_that_needs_no_object_has_no_problem(method):
+    assert RegisteredJob(method, timedelta(0)).problem() is None
 
 
 def test_a_name_that_the_history_cannot_hold_is_a_problem():

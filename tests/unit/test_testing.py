@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import subprocess
 import sys
 import threading
@@ -203,6 +204,25 @@ def test_receivers_of_signals_hear_of_it():
 def test_only_registered_jobs_are_run(func):
     with pytest.raises(TypeError, match="^run_job needs a function with @register_job"):
         run_job(func)
+
+
+def test_a_job_below_a_decorator_is_refused_with_what_to_do():
+    @functools.wraps(succeeds)
+    def wrapper(env):
+        succeeds(env)
+
+    with pytest.raises(TypeError, match="put it above the other decorators of tests.*succeeds$"):
+        run_job(wrapper)
+
+
+def test_a_job_whose_code_has_not_run_has_failed():
+    async def work(): ...
+
+    with pytest.raises(TypeError, match="^the job returned a coroutine, whose code is not run"):
+        run_job(a_job(lambda env: work()))
+    run = run_job(a_job(lambda env: (each for each in "abc")), catch_exceptions=True)
+    assert run.outcome == JobExecution.FAILED
+    assert run.error.startswith("TypeError: the job returned a generator, whose code is not run")
 
 
 def test_a_job_that_a_runner_would_refuse_is_refused():

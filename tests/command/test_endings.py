@@ -12,10 +12,19 @@ from tests.site import Site, wait_until
 
 # They run again and again, which shows that whatever happens, the job goes on being run.
 JOBS = """
+import functools
 import sys
 import time
 
 from quick_jobs import register_job
+
+
+def wrapped(func):
+    @functools.wraps(func)
+    def wrapper(*args):
+        return func(*args)
+
+    return wrapper
 
 
 @register_job(0.1)
@@ -88,6 +97,30 @@ def recurses(env):
     recurses(env)
 
 
+async def waits():
+    raise AssertionError("not run")
+
+
+async def waits_and_yields():
+    yield
+
+
+@register_job(0.1)
+def returns_a_coroutine(env):
+    return waits()
+
+
+@register_job(0.1)
+def returns_an_async_generator(env):
+    return waits_and_yields()
+
+
+@register_job(0.1)
+@wrapped
+def returns_a_generator(env):
+    yield
+
+
 @register_job(0.3)
 def raises_5_megabytes(env):
     raise ValueError("begin" + 5 * 1024 * 1024 * "x" + "end")
@@ -132,6 +165,7 @@ def endings(django_db_setup, django_db_blocker, tmp_path_factory):
             wait_until(lambda: often_ended() == number, 60)
             runner.send(signal.SIGTERM)
             assert runner.wait() == 0, runner.output[-5000:]
+            assert "never awaited" not in runner.output
             found = JobExecution.objects.select_related("job", "runner").order_by("number")
             executions = defaultdict(list)
             # Those that the runner was about to begin when it was stopped have not run.
@@ -191,6 +225,21 @@ def test_a_job_that_returns_has_succeeded(endings):
             "recurses",
             "RecursionError: maximum recursion depth exceeded",
             ["in recurses", "RecursionError: maximum recursion depth exceeded"],
+        ),
+        (
+            "returns_a_coroutine",
+            "TypeError: the job returned a coroutine, whose code is not run: ",
+            ["TypeError: the job returned a coroutine"],
+        ),
+        (
+            "returns_an_async_generator",
+            "TypeError: the job returned an async generator, whose code is not run: ",
+            ["TypeError: the job returned an async generator"],
+        ),
+        (
+            "returns_a_generator",
+            "TypeError: the job returned a generator, whose code is not run: ",
+            ["TypeError: the job returned a generator"],
         ),
         (
             "raises_5_megabytes",

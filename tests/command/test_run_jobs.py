@@ -151,9 +151,19 @@ def test_a_wrong_command_line_has_exit_status_2(site, options, message):
 # Jobs that are wrong; `manage.py check` finds them as well.
 
 DECORATED = """
-from quick_jobs import register_job
+from quick_jobs import register_job; from shop.decorators import wrapped
 
 @register_job(60)
+"""
+
+DECORATORS = """
+import functools
+
+def wrapped(func):
+    @functools.wraps(func)
+    def wrapper(env):
+        return func(env)
+    return wrapper
 """
 
 WRONG_JOBS = {
@@ -162,6 +172,17 @@ WRONG_JOBS = {
         "quick_jobs.E008",
         r"shop.jobs.works must take one argument, the RunEnv: def works\(env\) "
         r"\(.*/shop/jobs.py, line 5\)",
+    ),
+    "an async function below a decorator": (
+        "@wrapped\nasync def works(env): pass",
+        "quick_jobs.E008",
+        r"shop.jobs.works is an async function, .* \(.*/shop/jobs.py, line 5\)",
+    ),
+    "a decorator above": (
+        "def works(env): pass\n\nworks = wrapped(works)",
+        "quick_jobs.E008",
+        "shop.jobs.works is below another decorator, which would be ignored: "
+        r"put @register_job above all others \(.*/shop/jobs.py, line 5\)",
     ),
     "a name twice": (
         "def works(env): pass\n\n@register_job(60)\ndef works(env): pass",
@@ -200,6 +221,7 @@ WRONG_JOBS = {
 )
 def test_jobs_that_are_wrong_are_told(site, function, check_id, message):
     site.write("shop/broken.py", "\n1 / 0\n")
+    site.write("shop/decorators.py", DECORATORS)
     site.write("shop/jobs.py", f"\n{DECORATED}{function}\n")
     assert_refused(site.run("run_jobs", "--trial-run"), message)
     assert_found_by_check(site, check_id, message)
@@ -207,6 +229,7 @@ def test_jobs_that_are_wrong_are_told(site, function, check_id, message):
 
 def test_when_a_job_is_wrong_none_is_run(site):
     """Unless all that are asked for are right."""
+    site.write("shop/decorators.py", DECORATORS)
     site.write("shop/jobs.py", f"{DECORATED}def wrong(): pass\n{WORKS}")
     refused = site.run("run_jobs")
     assert (refused.returncode, refused.stdout) == (1, "")
@@ -214,6 +237,64 @@ def test_when_a_job_is_wrong_none_is_run(site):
     assert_nothing_is_on_record()
     ended = site.run("run_jobs", "--exclude-job=shop.jobs.wrong")
     assert (ended.returncode, ended.stdout) == (0, "works\n")
+
+
+def test_a_job_of_a_module_that_jobs_imports_is_told_in_the_log_and_by_check(site):
+    """But not where it is included or excluded, or where the check is silenced."""
+    site.write("shop/emails.py", WORKS)
+    site.write("shop/jobs.py", f"import shop.emails\n{WORKS}")
+    told = "shop.emails.works is registered in shop.emails, where run_jobs does not look for jobs: "
+    tried = site.run("run_jobs", "--trial-run")
+    assert tried.returncode == 0
+    assert f"WARNING {told}" in tried.stderr
+    assert "INFO 1 job to run: shop.jobs.works\n" in tried.stderr
+    checked = site.run("check")
+    assert checked.returncode == 0
+    assert f"(quick_jobs.W003) {told}" in checked.stderr
+    for option in ("--include-job", "--exclude-job"):
+        assert told not in site.run("run_jobs", "--trial-run", f"{option}=shop.emails.works").stderr
+    site.settings("SILENCED_SYSTEM_CHECKS = ['quick_jobs.W003']")
+    assert told not in site.run("run_jobs", "--trial-run").stderr
+
+
+def test_where_only_such_jobs_are_it_is_told_why_there_are_none_to_run(site):
+    site.write("shop/emails.py", WORKS)
+    site.write("shop/jobs.py", "from shop import emails\n")
+    refused = site.run("run_jobs")
+    assert refused.returncode == 1
+    assert "WARNING shop.emails.works is registered in shop.emails" in refused.stderr
+    assert "There are no jobs to run" in refused.stderr
+
+
+def test_jobs_in_submodules_and_classes_are_run(site):
+    site.write("shop/jobs/__init__.py", "")
+    site.write(
+        "shop/jobs/emails.py",
+        """
+        import threading
+        from quick_jobs import register_job
+
+        meet = threading.Barrier(2).wait
+
+        class Mails:
+            @staticmethod
+            @register_job(3600)
+            def works(env):
+                env.request_stop()
+                meet()
+
+        def helps(env):
+            meet()
+
+        JOBS = [register_job(3600)(helps)]
+        """,
+    )
+    ended = site.run("run_jobs", "--print-jobs")
+    assert ended.returncode == 0, ended.stderr
+    names = ["shop.jobs.emails.helps", "shop.jobs.emails.works"]
+    assert [line for line in ended.stdout.splitlines() if line[0] != " "] == names
+    succeeded = JobExecution.objects.filter(outcome=JobExecution.SUCCEEDED)
+    assert sorted(succeeded.values_list("job__name", flat=True)) == names
 
 
 # Settings and tables that are wrong.

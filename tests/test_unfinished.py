@@ -6,7 +6,7 @@ import warnings
 import pytest
 from django.utils.functional import SimpleLazyObject
 
-from quick_jobs.unfinished import refuse_unfinished
+from quick_jobs.runner.unfinished import refuse_unfinished
 
 
 async def coroutine(): ...

@@ -71,6 +71,9 @@ def jobs_left_out() -> List[RegisteredJob]:
 
 def why_left_out(job: RegisteredJob) -> str:
     """Return what is to be said of one of :func:`jobs_left_out`."""
+    hidden = Holders().what_hides(job)
+    if hidden:
+        return f"{job.name} {hidden} ({job.location})"
     return (
         f"{job.name} is registered in {job.registered_in}, where run_jobs does not look for jobs: "
         "import the job itself in a jobs module, or move it there, or run it with --include-job "

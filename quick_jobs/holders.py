@@ -11,7 +11,7 @@ import contextlib
 import functools
 import sys
 from collections import deque
-from types import FunctionType, MethodType, ModuleType
+from types import FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from quick_jobs.registration import RegisteredJob, layers
@@ -57,12 +57,13 @@ class Holders:
     """Where jobs are held; each module is looked through only once."""
 
     def __init__(self) -> None:
+        self._attributes: Dict[str, Set[int]] = {}
         self._held: Dict[str, Tuple[Set[int], Set[int]]] = {}
 
     def what_hides(self, job: RegisteredJob) -> Optional[str]:
         """Return what hides the job in its module, as the end of a sentence about it, or None."""
         modules = [sys.modules[name] for name in sorted(job.places) if name in sys.modules]
-        if any(job is held for module in modules for held in attributes_that_are_jobs(module)):
+        if any(id(job) in self._attributes_of(module) for module in modules):
             return None
         own = _value_at_its_def(job)
         if not is_job(own) and job_below(own) is job:
@@ -78,6 +79,12 @@ class Holders:
             "is replaced in its module by something else of its name: if a decorator does so, put "
             "@register_job above it; otherwise give one of the two another name"
         )
+
+    def _attributes_of(self, module: ModuleType) -> Set[int]:
+        """Return the ids of the jobs that are attributes of the module."""
+        if module.__name__ not in self._attributes:
+            self._attributes[module.__name__] = set(map(id, attributes_that_are_jobs(module)))
+        return self._attributes[module.__name__]
 
     def _held_in(self, module: ModuleType) -> Tuple[Set[int], Set[int]]:
         """Return the ids of the jobs that are held as they are, and of those in wrappers."""
@@ -132,7 +139,7 @@ def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, 
 
 def _contents(value: Any, module: str) -> List[object]:
     kind = type(value)
-    if issubclass(kind, dict):
+    if issubclass(kind, (dict, MappingProxyType)):
         return list(value.values())
     if issubclass(kind, (list, tuple, set, frozenset, deque)):
         return list(value)
@@ -140,7 +147,7 @@ def _contents(value: Any, module: str) -> List[object]:
         return [value.__func__]
     if issubclass(kind, type):
         return list(vars(value).values()) if value.__module__ == module else []
-    if kind.__module__ == module and not callable(value):
+    if issubclass(kind, SimpleNamespace) or (kind.__module__ == module and not callable(value)):
         return _attributes(value)
     return []
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from textwrap import dedent
 
 import pytest
@@ -706,6 +707,10 @@ HIDDEN = {
         "@register_job(60)\ndef send(env, color='blue'): ...\n"
         "send = functools.partial(send, color='red')"
     ),
+    "a namespace of decorated": (
+        "from types import SimpleNamespace\n"
+        "def send(env): ...\nJOBS = SimpleNamespace(x=timed(register_job(60)(send)))"
+    ),
     "a list of decorated": "def send(env): ...\nJOBS = [timed(register_job(60)(send))]",
     "decorated in a class": (
         "class Mails:\n    @staticmethod\n    @timed\n    @register_job(60)\n    def send(env): ..."
@@ -898,6 +903,46 @@ def test_they_are_told_as_well_when_their_module_was_imported_before(install, wr
     install(shop=source)
     importlib.import_module("shop.emails")
     assert len(jobs_left_out()) == 2
+
+
+def test_a_decorated_job_that_a_jobs_module_imports_is_told_to_be_below_a_decorator(install, write):
+    write("decorators.py", DECORATORS)
+    write(
+        "shop/emails.py",
+        """
+        from decorators import timed
+        from quick_jobs import register_job
+
+        @timed
+        @register_job(60)
+        def send(env): ...
+        """,
+    )
+    install(shop="from shop.emails import send")
+    (left_out,) = jobs_left_out()
+    assert why_left_out(left_out).startswith("shop.emails.send is below another decorator")
+
+
+def test_ten_thousand_jobs_are_found_in_seconds(install):
+    install(
+        shop="""
+        from quick_jobs import register_job
+
+        for number in range(10_000):
+            def job(env): ...
+            job.__name__ = f"job_{number}"
+            if number % 2:
+                globals()[job.__name__] = register_job(60)(job)
+            else:
+                register_job(60)(job)
+        """
+    )
+    before = time.monotonic()
+    jobs = all_jobs()
+    check_runnable(jobs)
+    assert jobs_left_out() == []
+    assert len(jobs) == 10_000
+    assert time.monotonic() - before < 10
 
 
 def test_jobs_that_no_jobs_module_imports_are_nobodys_business(install, write):

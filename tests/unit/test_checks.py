@@ -117,7 +117,7 @@ def test_jobs_that_are_left_out_are_a_warning(jobs, monkeypatch):
     monkeypatch.setattr(quick_jobs_checks, "jobs_left_out", lambda: [is_async])
     (told,) = quick_jobs_checks.check_jobs()
     assert (told.id, told.level) == ("quick_jobs.W003", checks.WARNING)
-    assert told.msg.startswith("tests.test_checks.is_async is registered in ")
+    assert told.msg.startswith("tests.unit.test_checks.is_async is registered in ")
 
 
 def test_a_job_that_is_hidden_by_a_decorator_is_told(jobs, monkeypatch):
@@ -125,7 +125,7 @@ def test_a_job_that_is_hidden_by_a_decorator_is_told(jobs, monkeypatch):
     jobs([good.__wrapped__])
     (told,) = quick_jobs_checks.check_jobs()
     assert told.id == "quick_jobs.E008"
-    assert told.msg.startswith("tests.test_checks.good is below another decorator")
+    assert told.msg.startswith("tests.unit.test_checks.good is below another decorator")
 
 
 def test_the_jobs_of_all_apps_are_checked():

@@ -60,6 +60,7 @@ def _waking(wake: Callable[[], None]) -> Iterator[None]:
     signal that came just before it began to, or that the system gave to another thread.
     """
     inward, outward = socket.socketpair()
+    inward.setblocking(True)  # whatever socket.setdefaulttimeout() says
     outward.setblocking(False)
 
     def listen() -> None:

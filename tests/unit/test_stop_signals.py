@@ -72,6 +72,22 @@ def test_a_signal_that_another_thread_gets_is_heard_at_once():
         mailbox.get(0)
 
 
+@pytest.mark.parametrize("timeout", [0, 0.01, 2])
+def test_a_default_timeout_of_the_sites_sockets_does_not_end_the_waiting_for_signals(timeout):
+    mailbox = Mailbox()
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(timeout)
+    try:
+        with stop_on_signals(mailbox.put, mailbox.wake):
+            (listener,) = (each for each in threading.enumerate() if "signals" in each.name)
+            listener.join(timeout + 0.2)
+            assert listener.is_alive()
+            signal.pthread_kill(listener.ident, signal.SIGTERM)
+            assert mailbox.get(20) == "SIGTERM"
+    finally:
+        socket.setdefaulttimeout(before)
+
+
 def test_who_wants_to_know_of_signals_beside_it_is_told_again_afterwards():
     inward, outward = socket.socketpair()
     outward.setblocking(False)

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import datetime as dt
 import os
-import pkgutil
 import socket
 import time
 import uuid
-from typing import Collection, Dict, Iterator, NamedTuple, Optional, Sequence, TypeVar
+from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Sequence, TypeVar
 
+from django.conf import settings
 from django.db import (
+    DEFAULT_DB_ALIAS,
     DatabaseError,
     DataError,
     IntegrityError,
@@ -22,9 +23,8 @@ from django.db import (
     connections,
     router,
 )
-from django.db.migrations.recorder import MigrationRecorder
+from django.db.backends.base.base import BaseDatabaseWrapper
 
-from quick_jobs import migrations
 from quick_jobs.clocks import as_stored, database_now, from_timestamp
 from quick_jobs.connections import discard
 from quick_jobs.history.record import Record
@@ -81,12 +81,14 @@ class Storage:
         """
         try:
             job_ids = self._register_jobs()
-            self._runner_id = self._register_runner(job_ids.values())
-            self._job_ids = job_ids
+            runner_id = self._register_runner(job_ids.values())
+            # Finds none, but needs all the columns; those of the other tables were needed above.
+            list(JobExecution.objects.using(self.using).filter(pk=0))
         except DatabaseError:
             self.reset()
-            self._check_migrated()
+            self._check_tables()
             raise
+        self._runner_id, self._job_ids = runner_id, job_ids
 
     def _register_jobs(self) -> Dict[str, int]:
         """Return the jobs' primary keys by name."""
@@ -175,18 +177,58 @@ class Storage:
         """Let go of the connection, whatever state it is in."""
         discard(connections[self.using])
 
-    def _check_migrated(self) -> None:
+    def _check_tables(self) -> None:
+        """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
+
+        What counts are the tables: who made them, and how, may be the site's own affair.
+        """
         try:
-            applied = MigrationRecorder(connections[self.using]).applied_migrations()
+            missing = _missing_in(connections[self.using])
         except DatabaseError:
             self.reset()
             return  # it does not answer, so nothing can be said
-        ours = sorted(module.name for module in pkgutil.iter_modules(migrations.__path__))
-        if any(("quick_jobs", name) not in applied for name in ours):
+        if missing:
             raise NotMigrated(
                 f"The tables of quick_jobs are not in the database {self.using!r}: "
-                "run 'manage.py migrate', or keep no history with --no-history."
+                f"run '{_migrate_command(self.using)}', or keep no history with --no-history. "
+                f"Missing: {', '.join(missing)}."
             )
+
+
+def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
+    """Return which tables of the history are not in a database, and which of their columns."""
+    ignores_case = connection.features.ignores_table_name_case
+    missing: List[str] = []
+    with connection.cursor() as cursor:
+        introspection = connection.introspection
+        tables = {
+            name.lower() if ignores_case else name: name
+            for name in introspection.table_names(cursor, include_views=True)
+        }
+        for model in (Job, JobRunner, JobRunner.jobs.through, JobExecution):
+            wanted = model._meta.db_table
+            table = tables.get(wanted.lower() if ignores_case else wanted)
+            if table is None:
+                missing.append(wanted)
+                continue
+            rows = introspection.get_table_description(cursor, table)
+            columns = {row.name.lower() for row in rows}
+            missing += [
+                f"{wanted}.{field.column}"
+                for field in model._meta.concrete_fields
+                if str(field.column).lower() not in columns
+            ]
+    return missing
+
+
+def _migrate_command(using: str) -> str:
+    """Return the command that makes the tables of the history."""
+    command = "manage.py migrate"
+    if settings.MIGRATION_MODULES.get(Job._meta.app_label, "") is None:
+        command += " --run-syncdb"
+    if using != DEFAULT_DB_ALIAS:
+        command += f" --database {using}"
+    return command
 
 
 def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:

@@ -1,12 +1,12 @@
 """System checks, under the tag ``quick_jobs``; none of them asks a database.
 
-=====================  ==================================================================
+=====================  ======================================================================
 ``quick_jobs.E001``    ``QUICK_JOBS_HEARTBEAT_INTERVAL`` is wrong
 ``quick_jobs.E002``    ``QUICK_JOBS_LOST_AFTER`` is wrong
 ``quick_jobs.E003``    ``QUICK_JOBS_START_RECORD_TIMEOUT`` is wrong
 ``quick_jobs.E004``    ``QUICK_JOBS_HISTORY_RETENTION`` is wrong
 ``quick_jobs.E005``    ``QUICK_JOBS_MAX_TRACEBACK`` is wrong
-``quick_jobs.E006``    a ``jobs`` module cannot be imported
+``quick_jobs.E006``    a ``jobs`` module cannot be imported; for ``migrate`` and the like a warning
 ``quick_jobs.E007``    several jobs have the same name
 ``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length, or
                        what hides it
@@ -14,7 +14,7 @@
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
-=====================  ==================================================================
+=====================  ======================================================================
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
+from quick_jobs.commands import makes_tables, running_command
 from quick_jobs.conf import DEFAULTS, conf
 from quick_jobs.discovery import (
     ImportFailed,
@@ -95,6 +96,8 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
     try:
         jobs = all_jobs()
     except ImportFailed as failure:
+        if makes_tables(running_command()):
+            return _warnings(failure, "quick_jobs.E006")
         return _errors(failure, "quick_jobs.E006")
     except NameConflict as failure:
         return _errors(failure, "quick_jobs.E007")
@@ -144,3 +147,8 @@ def check_history_retention(**_: object) -> List[checks.CheckMessage]:
 
 def _errors(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:
     return [checks.Error(problem, id=check_id) for problem in failure.problems]
+
+
+def _warnings(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:
+    hint = "This command goes on all the same: the module may need a table that is not there yet."
+    return [checks.Warning(problem, hint=hint, id=check_id) for problem in failure.problems]

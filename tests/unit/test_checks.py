@@ -5,6 +5,8 @@ import sqlite3
 
 import pytest
 from django.core import checks
+from django.core.management.base import BaseCommand, SystemCheckError
+from django.core.management.commands import check, loaddata, makemigrations, migrate, runserver
 
 from quick_jobs import checks as quick_jobs_checks
 from quick_jobs import discovery, register_job
@@ -97,6 +99,82 @@ def test_modules_that_cannot_be_imported_are_told_each(jobs):
         ("quick_jobs.E006", "this fails"),
         ("quick_jobs.E006", "that fails"),
     ]
+
+
+READS_A_TABLE = """
+    from shop.models import Shop
+    from quick_jobs import register_job
+
+    NAMES = list(Shop.objects.values_list("name", flat=True))
+
+    @register_job(60)
+    def greet(env): ...
+"""
+
+
+def test_a_jobs_module_that_reads_a_table_does_not_keep_it_from_being_made(site):
+    site.write(
+        "shop/models.py",
+        """
+        from django.db import models
+
+        class Shop(models.Model):
+            name = models.CharField(max_length=10)
+        """,
+    )
+    site.write("shop/jobs.py", READS_A_TABLE)
+    site.settings(
+        """
+        DATABASES["default"] = {"ENGINE": "django.db.backends.sqlite3", "NAME": "own.sqlite3"}
+        del DATABASES["other"]
+        """
+    )
+    assert site.run("check").returncode == 1
+    for command in ("makemigrations shop", "sqlmigrate shop 0001", "migrate"):
+        completed = site.run(*command.split())
+        assert completed.returncode == 0, completed.stderr
+        assert "WARNINGS:\n?: (quick_jobs.E006) " in completed.stderr
+        assert "ERRORS:" not in completed.stderr
+    completed = site.run("check")
+    assert (completed.returncode, completed.stderr) == (0, "")
+
+
+class OwnMigrate(migrate.Command):
+    """A command of the site's, or of a package like django-tenants, derived from Django's."""
+
+
+class Wrapping(BaseCommand):
+    """A command whose handle() calls another."""
+
+    def __init__(self, other):
+        super().__init__()
+        self.other = other
+
+    def handle(self, *args, **options):
+        return self.other.check(**options)
+
+
+@pytest.mark.parametrize(
+    ("command", "is_warning"),
+    [
+        (migrate.Command(), True),
+        (makemigrations.Command(), True),
+        (loaddata.Command(), True),
+        (OwnMigrate(), True),
+        (Wrapping(migrate.Command()), True),
+        (check.Command(), False),
+        (runserver.Command(), False),
+        (BaseCommand(), False),
+    ],
+)
+def test_only_commands_that_make_tables_go_on_without_a_jobs_module(jobs, command, is_warning):
+    jobs(ImportFailed(["no such table"]))
+    run = command.handle if isinstance(command, Wrapping) else command.check
+    if is_warning:
+        run()
+    else:
+        with pytest.raises(SystemCheckError, match="no such table"):
+            run()
 
 
 def test_jobs_of_one_name_are_told(jobs):

@@ -20,6 +20,7 @@ from django.contrib import admin
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model
+from django.forms import Media
 from django.http import HttpRequest, HttpResponse
 
 from quick_jobs.admin.compat import HAS_DARK_ADMIN, SHOW_NO_FACETS
@@ -27,8 +28,10 @@ from quick_jobs.admin.deletion import what_is_deleted
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
+from quick_jobs.admin.static_files import served, url_of
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
+SCRIPT = "quick_jobs/admin.js"
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
@@ -57,6 +60,12 @@ class PageLink(NamedTuple):
 class HistoryChangeList(ChangeList):
     """A page of rows, with what its columns need fetched for all of them at once."""
 
+    #: What tells our templates that the list is not of an admin that a site has put in its place.
+    is_history = True
+
+    def search_icon(self) -> str:
+        return url_of("admin/img/search.svg")
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
@@ -83,9 +92,13 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     #: The name of an execution's field that refers to a row, if it is not the execution itself.
     group = ""
 
-    class Media:
-        css = {"all": STYLES}
-        js = ["quick_jobs/admin.js"]
+    @property
+    def media(self) -> Media:
+        ours = served((*STYLES, SCRIPT))
+        return super().media + Media(
+            css={"all": [path for path in STYLES if path in ours]},
+            js=[SCRIPT] if SCRIPT in ours else [],
+        )
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False
@@ -118,6 +131,14 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Type[ChangeList]:
         return HistoryChangeList
+
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changelist = super().get_changelist_instance(request)
+        if not isinstance(changelist, HistoryChangeList):  # a package's, as django-unfold has one
+            rows = list(changelist.result_list)
+            self.add_facts(request, rows)
+            changelist.result_list = rows
+        return changelist
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
@@ -159,11 +180,12 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         form_url: str = "",
         obj: Any = None,
     ) -> HttpResponse:
-        context["quick_jobs_links"] = [] if obj is None else self.links_of(request, obj)
+        links = [] if obj is None else self.links_of(request, obj)
+        context["quick_jobs_links"] = [link for link in links if link.url]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
-        """Return what leads on from the page of ``row``."""
+        """Return what leads on from the page of ``row``; those without an address are left out."""
         return []
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:

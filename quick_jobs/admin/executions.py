@@ -31,6 +31,7 @@ from quick_jobs.admin.links import TIMELINE, links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import matches, searched
+from quick_jobs.admin.static_files import styles
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
 from quick_jobs.admin.wording import NOTHING, breakable, clock_time, duration_in_words, time_element
@@ -122,7 +123,7 @@ class JobExecutionAdmin(HistoryAdmin):
             "title": _("Timeline"),
             "has_listed_breadcrumbs": HAS_LISTED_BREADCRUMBS,
             "opts": self.model._meta,
-            "media": self.media,
+            "media": styles("admin/css/changelists.css") + self.media,
             "quick_jobs_notices": notices(request, links),
             **timeline_context(request, links),
         }

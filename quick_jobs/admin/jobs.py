@@ -16,7 +16,7 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.facts import JobFacts, facts_of_jobs
 from quick_jobs.admin.filters import JobStateFilter
-from quick_jobs.admin.links import links_for
+from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.recent.words import failures_in_words
@@ -85,8 +85,6 @@ class JobAdmin(HistoryAdmin):
         return super().changelist_view(request, context)
 
     def links_of(self, request: HttpRequest, row: JobRow) -> List[PageLink]:
-        if not row.facts.links.permits(JobExecution):
-            return []
         executions = row.facts.links.list_url(JobExecution, job__id__exact=row.pk)
         return [
             PageLink(_("Executions"), executions),
@@ -111,9 +109,10 @@ class JobAdmin(HistoryAdmin):
         if last is None:
             return NOTHING
         return format_html(
-            '<a class="qj-plain" href="{}">{}</a> <span class="qj-nowrap">{}</span> {}',
-            job.facts.links.url(JobExecution, last.pk),
-            execution_badge(last.state),
+            '{} <span class="qj-nowrap">{}</span> {}',
+            link(
+                job.facts.links.url(JobExecution, last.pk), execution_badge(last.state), "qj-plain"
+            ),
             ago(last.started_at, job.facts.now),
             _duration_of(last, job.facts.recent),
         )

@@ -8,8 +8,8 @@ from urllib.parse import urlencode
 from django.contrib.admin.sites import AdminSite
 from django.db.models import Model
 from django.http import HttpRequest
-from django.urls import reverse
-from django.utils.html import format_html
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import escape, format_html
 
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -22,12 +22,21 @@ class Links:
 
     def __init__(self, request: HttpRequest, site: AdminSite) -> None:
         self._site = site.name
+        self._admins: Dict[Type[Model], Any] = {}
         self._lists: Dict[Type[Model], str] = {}
         for model in (Job, JobExecution, JobRunner):
             model_admin = site._registry.get(model)  # a site may have replaced or removed it
             if model_admin is not None and model_admin.has_view_permission(request):
-                name = f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist"
-                self._lists[model] = reverse(name, current_app=site.name)
+                name = f"{model._meta.app_label}_{model._meta.model_name}_changelist"
+                self._admins[model] = model_admin
+                self._lists[model] = self._reverse(name)
+
+    def _reverse(self, name: str) -> str:
+        """Return the address of a page of the admin, or an empty text if there is none."""
+        try:
+            return reverse(f"admin:{name}", current_app=self._site)
+        except NoReverseMatch:
+            return ""
 
     def permits(self, model: Type[Model]) -> bool:
         """Return whether rows of ``model`` may be shown."""
@@ -35,29 +44,47 @@ class Links:
 
     def url(self, model: Type[Model], pk: Any) -> str:
         """Return the address of a row's page, or an empty text if it may not be shown."""
-        return f"{self._lists[model]}{pk}/change/" if self.permits(model) else ""
+        url = self._lists.get(model)
+        return f"{url}{pk}/change/" if url else ""
 
     def list_url(self, model: Type[Model], **query: Any) -> str:
-        """Return the address of a list with these filters, or an empty text."""
-        if not self.permits(model):
-            return ""
-        return f"{self._lists[model]}?{urlencode(query)}" if query else self._lists[model]
+        """Return the address of a list with these filters, or an empty text.
+
+        A list of the site's own is only asked for what every list of Django's can do.
+        """
+        url = self._lists.get(model, "")
+        if not hasattr(self._admins.get(model), "lookups"):
+            query = {name: value for name, value in query.items() if "__" in name}
+        return f"{url}?{urlencode(query)}" if url and query else url
 
     def timeline_url(self, **query: Any) -> str:
-        """Return the address of the timeline with these choices, or an empty text."""
-        if not self.permits(JobExecution):
-            return ""
-        url = reverse(f"admin:{TIMELINE}", current_app=self._site)
-        return f"{url}?{urlencode(query)}" if query else url
+        """Return the address of the timeline with these choices, or an empty text.
+
+        A site's own admin of executions has none, unless it is derived from ours.
+        """
+        url = self._reverse(TIMELINE) if self.permits(JobExecution) else ""
+        return f"{url}?{urlencode(query)}" if url and query else url
 
     def to(self, model: Type[Model], pk: Any, text: str) -> str:
         """Return HTML of ``text`` as a link to a row, or without a link."""
         return link(self.url(model, pk), text)
 
 
-def link(url: str, text: str) -> str:
-    """Return HTML of a link, or of the text alone if there is no address."""
-    return format_html('<a href="{}">{}</a>' if url else "{1}", url, text)
+def link(url: str, text: str, look: str = "") -> str:
+    """Return HTML of a link, or of the text alone if there is no address; ``look`` is a class."""
+    if not url:
+        return format_html("{}", text)
+    if look:
+        return format_html('<a class="{}" href="{}">{}</a>', look, url, text)
+    return format_html('<a href="{}">{}</a>', url, text)
+
+
+def svg_link(url: str, inside: str, **attributes: str) -> str:
+    """Return SVG of a link around ``inside``, which is SVG too, or of a group without a link."""
+    if not url:
+        return f"<g>{inside}</g>"
+    more = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return f'<a href="{escape(url)}"{more}>{inside}</a>'
 
 
 def links_for(request: HttpRequest, site: AdminSite) -> Links:

@@ -15,7 +15,7 @@ from quick_jobs.admin.badges import runner_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.facts import RECENT_OF_RUNNER, RunnerFacts, facts_of_runners
 from quick_jobs.admin.filters import RunnerStateFilter
-from quick_jobs.admin.links import links_for
+from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.recent.words import failures_in_words
 from quick_jobs.admin.wording import NOTHING, ago, breakable, duration_in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -120,8 +120,7 @@ class JobRunnerAdmin(HistoryAdmin):
         text = number_format(count)
         if runner.facts.started_executions is None and count == RECENT_OF_RUNNER:
             text += "+"
-        url = runner.facts.links.list_url(JobExecution, runner__id__exact=runner.pk)
-        return format_html('<a href="{}">{}</a>', url, text)
+        return link(runner.facts.links.list_url(JobExecution, runner__id__exact=runner.pk), text)
 
     @column(gettext_lazy("failures lately"))
     def failures(self, runner: RunnerRow) -> str:

@@ -12,7 +12,7 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import execution_text
 from quick_jobs.admin.execution_view import ExecutionView
-from quick_jobs.admin.links import Links
+from quick_jobs.admin.links import Links, svg_link
 from quick_jobs.admin.wording import clock_time, duration_in_words
 from quick_jobs.models import JobExecution
 
@@ -58,12 +58,13 @@ def _bar(execution: ExecutionView, x: int, longest: float, links: Links) -> str:
     mark = ""
     if execution.went_wrong:
         mark = f'<rect {look} x="{x}" y="{_HEIGHT + 1}" width="{_WIDTH}" height="{_MARK}"/>'
-    return (
-        f'<a href="{escape(links.url(JobExecution, execution.pk))}" tabindex="-1">'
+    return svg_link(
+        links.url(JobExecution, execution.pk),
         f"<title>{escape(describe(execution))}</title>"
         f'<rect class="qj-hit" x="{x}" width="{_STEP}" height="{_HEIGHT + _MARK + 1}"/>'
         f'<rect {look} x="{x}" y="{_HEIGHT - height}" width="{_WIDTH}" height="{height}"/>'
-        f"{mark}</a>"
+        f"{mark}",
+        tabindex="-1",
     )
 
 

@@ -37,6 +37,8 @@ Item = TypeVar("Item")
 # Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
 _ROWS_PER_QUERY = 400
 
+_MODELS = (Job, JobRunner, JobRunner.jobs.through, JobExecution)
+
 
 class NotMigrated(Exception):
     """The database answers, but the tables of this version are not there."""
@@ -80,10 +82,10 @@ class Storage:
         Raises :exc:`NotMigrated` if the tables are not there.
         """
         try:
+            # Finds none, but needs all the columns. Those of the other tables are needed below.
+            list(JobExecution.objects.using(self.using).filter(pk=0))
             job_ids = self._register_jobs()
             runner_id = self._register_runner(job_ids.values())
-            # Finds none, but needs all the columns; those of the other tables were needed above.
-            list(JobExecution.objects.using(self.using).filter(pk=0))
         except DatabaseError:
             self.reset()
             self._check_tables()
@@ -188,11 +190,13 @@ class Storage:
             self.reset()
             return  # it does not answer, so nothing can be said
         if missing:
-            raise NotMigrated(
+            message = (
                 f"The tables of quick_jobs are not in the database {self.using!r}: "
-                f"run '{_migrate_command(self.using)}', or keep no history with --no-history. "
-                f"Missing: {', '.join(missing)}."
+                f"run '{_migrate_command(self.using)}', or keep no history with --no-history."
             )
+            if missing != [model._meta.db_table for model in _MODELS]:
+                message += f" Missing: {', '.join(missing)}."
+            raise NotMigrated(message)
 
 
 def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
@@ -205,7 +209,7 @@ def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
             name.lower() if ignores_case else name: name
             for name in introspection.table_names(cursor, include_views=True)
         }
-        for model in (Job, JobRunner, JobRunner.jobs.through, JobExecution):
+        for model in _MODELS:
             wanted = model._meta.db_table
             table = tables.get(wanted.lower() if ignores_case else wanted)
             if table is None:

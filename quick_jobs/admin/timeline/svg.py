@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import execution_text, runner_state, runner_text
-from quick_jobs.admin.links import Links
+from quick_jobs.admin.links import Links, svg_link
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
@@ -134,10 +134,13 @@ def draw_runners(
             "end": clock_time(end),
         }
         drawn.append(
-            f'<a href="{escape(links.url(JobRunner, runner.pk))}"><title>{escape(title)}</title>'
-            f'<rect class="qj-life qj-life-{state}" '
-            f"{_extent(*_share(runner.started_at, end, window))} "
-            f'y="{row * _ROW_HEIGHT + 2}" height="{_ROW_HEIGHT - 2}" rx="2"/></a>'
+            svg_link(
+                links.url(JobRunner, runner.pk),
+                f"<title>{escape(title)}</title>"
+                f'<rect class="qj-life qj-life-{state}" '
+                f"{_extent(*_share(runner.started_at, end, window))} "
+                f'y="{row * _ROW_HEIGHT + 2}" height="{_ROW_HEIGHT - 2}" rx="2"/>',
+            )
         )
     return mark_safe("".join(drawn)), max(1, len(rows)) * _ROW_HEIGHT + 3
 

@@ -154,9 +154,18 @@ def test_a_column_that_is_missing_is_told(monkeypatch, model, name):
         Storage(an_identity(), [a_job()]).register()
 
 
+@pytest.fixture
+def no_migrations_on_record(transactional_db):
+    rows = MigrationRecorder.Migration.objects.filter(app="quick_jobs")
+    before = list(rows)
+    rows.delete()
+    yield
+    MigrationRecorder.Migration.objects.bulk_create(before)
+
+
+@pytest.mark.usefixtures("no_migrations_on_record")
 def test_tables_that_no_migration_on_record_has_made_will_do(monkeypatch):
     """As with MIGRATION_MODULES, migrate --run-syncdb, or a dump of another database."""
-    MigrationRecorder.Migration.objects.filter(app="quick_jobs").delete()
 
     def fail(*args):
         raise OperationalError("database is locked")

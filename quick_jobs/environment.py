@@ -11,6 +11,24 @@ class RunInterrupted(Exception):
     """Raised inside a job when the runner is stopping; let it pass, and the job ends well."""
 
 
+def is_interruption(error: BaseException) -> bool:
+    """Return whether ``error`` is :exc:`RunInterrupted`, or an exception group of nothing else."""
+    errors = [error]
+    while errors:
+        error = errors.pop()
+        members = getattr(error, "exceptions", None) if _is_group(error) else None
+        if members:
+            errors += members
+        elif not isinstance(error, RunInterrupted):
+            return False
+    return True
+
+
+def _is_group(error: BaseException) -> bool:
+    # By name, as Python has them from 3.11 on, and the package exceptiongroup before.
+    return any(each.__name__ == "BaseExceptionGroup" for each in type(error).__mro__)
+
+
 class RunEnv:
     """The environment of one execution of a job.
 

@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import signal
 import socket
 import threading
+import time
 from typing import Any, Callable, Dict, Iterator
 
-# Those that the platform has; Windows has no SIGQUIT.
-_NAMES = [name for name in ("SIGINT", "SIGTERM", "SIGQUIT") if hasattr(signal, name)]
+# Those that the platform has; Windows has neither SIGQUIT nor SIGHUP.
+_NAMES = [n for n in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP") if hasattr(signal, n)]
+
+# Seconds in which SIGINT counts once: timeout(1) sends it to the process, and then to the group
+# that it is in. No person presses Ctrl-C twice so fast.
+_ONE_CTRL_C = 0.5
 
 
 @contextlib.contextmanager
 def stop_on_signals(
-    request_stop: Callable[[str], None], wake: Callable[[], None] = lambda: None
+    request_stop: Callable[[str], None],
+    wake: Callable[[], None] = lambda: None,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Iterator[None]:
     """Call ``request_stop`` with the signal's name, twice at most; a third ends the process.
+
+    SIGINT again within half a second is no second one. SIGHUP stays ignored
+    where it is, as under ``nohup``.
 
     It is called in the main thread, which ``wake``, called in another, is to get out of its wait.
     Outside the main thread, where Python handles no signals, this does nothing.
@@ -27,14 +38,20 @@ def stop_on_signals(
         return
     pid = os.getpid()
     received = 0
+    interrupted_at = -math.inf
 
     def handle(number: int, frame: object) -> None:
-        nonlocal received
+        nonlocal received, interrupted_at
         if os.getpid() != pid:
             # A process that a job forked: there the signal means what it usually does.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
+        if number == signal.SIGINT:
+            now = clock()
+            if now - interrupted_at < _ONE_CTRL_C:
+                return
+            interrupted_at = now
         received += 1
         if received > 2:
             os._exit(1)
@@ -44,6 +61,8 @@ def stop_on_signals(
     try:
         for name in _NAMES:
             number = getattr(signal, name)
+            if name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN:
+                continue
             before[number] = signal.signal(number, handle)
         with _waking(wake):
             yield

@@ -14,7 +14,7 @@ from django.utils import timezone, translation
 
 from quick_jobs.connections import leave_connections_clean, prepare_connections
 from quick_jobs.durations import in_words
-from quick_jobs.environment import RunEnv, RunInterrupted
+from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.schedule import ScheduledJob
@@ -170,11 +170,12 @@ def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
         result = execution.scheduled.job(execution.env)
         if result is not None:
             refuse_unfinished(result)
-    except RunInterrupted:
-        execution.end(JobExecution.INTERRUPTED, time.monotonic() - entered)
-        logger.info("%s was interrupted after %.3f s", execution.name, execution.duration)
     except BaseException as exc:
         duration = time.monotonic() - entered
+        if is_interruption(exc):
+            execution.end(JobExecution.INTERRUPTED, duration)
+            logger.info("%s was interrupted after %.3f s", execution.name, duration)
+            return None
         exc.with_traceback(user_traceback(exc))  # a frozen dataclass refuses an assignment
         execution.end(
             JobExecution.FAILED, duration, error_line(exc), traceback_text(exc, max_traceback)

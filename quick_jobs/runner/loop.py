@@ -103,6 +103,7 @@ class Runner:
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
+        self._starts.announce_late_ones(self._clock())
         self._history.start(self._inbox.put)
         try:
             while self._shutdown.phase is not Phase.OVER:

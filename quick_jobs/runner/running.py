@@ -27,6 +27,11 @@ class RunningExecutions:
     def __len__(self) -> int:
         return len(self._running) + len(self._timed_out)
 
+    def names(self) -> List[str]:
+        """Return the names of the jobs whose threads are at work, sorted."""
+        executions = [*self._running.values(), *self._timed_out.values()]
+        return sorted(execution.name for execution in executions)
+
     def add(self, execution: Execution, now: float) -> None:
         """Take up ``execution``, which is handed out ``now``; watch its job's timeout."""
         self._running[execution.number] = execution

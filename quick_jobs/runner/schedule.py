@@ -52,6 +52,10 @@ class Schedule:
         """Return when the next job is due, or None while all of them are running."""
         return self._waiting[0][0] if self._waiting else None
 
+    def due_after(self, moment: float) -> List[ScheduledJob]:
+        """Return the jobs whose next start is later than ``moment``, the soonest first."""
+        return [scheduled for due, _, scheduled in sorted(self._waiting) if due > moment]
+
     def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
         """Take out the jobs that are due, the first ones; each comes back with :meth:`ended`."""
         due: List[ScheduledJob] = []

@@ -1,19 +1,33 @@
 """What is due becomes an execution, whose start is put on record before the job begins.
 
-Pure: the caller gives the time and the randomness.
+Pure, but for what it logs: the caller gives the time and the randomness.
 """
 
 from __future__ import annotations
 
+import datetime as dt
 import itertools
+import logging
 import threading
 from typing import Iterable, List, Optional, Tuple
 
+from quick_jobs.durations import LONGEST, in_words
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.record import Record
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.pending_starts import PendingStarts
 from quick_jobs.runner.schedule import Schedule
+
+logger = logging.getLogger(__name__)
+
+# Seconds that nobody wonders about while nothing happens.
+_SOON = 60.0
+
+# Seconds that stand for all that is longer, up to what no timedelta can hold.
+_LONG = LONGEST.total_seconds()
+
+# A site may have thousands of jobs.
+_MOST_NAMES = 10
 
 
 class Starts:
@@ -31,6 +45,18 @@ class Starts:
         self._pending = PendingStarts(record_timeout)
         self._numbers = itertools.count(1)
         self._behind_since: Optional[float] = None  # when there was no room for all that is due
+
+    def announce_late_ones(self, now: float) -> None:
+        """Log which jobs do not start within a minute, and when they do."""
+        late = self._schedule.due_after(now + _SOON)
+        if not late:
+            return
+        starts = [
+            f"{each.name} in {in_words(dt.timedelta(seconds=round(min(each.due - now, _LONG))))}"
+            for each in late[:_MOST_NAMES]
+        ]
+        more = len(late) - len(starts)
+        logger.info("first starts: %s%s", ", ".join(starts), f" and {more} later" if more else "")
 
     def next_due(self) -> Optional[float]:
         """Return when :meth:`begin_due` has something to begin, or None while it has no room."""

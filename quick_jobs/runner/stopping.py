@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import logging
 import threading
-from typing import Callable, Optional
+from typing import Callable, Optional, Sequence
 
 from quick_jobs.durations import in_words
 from quick_jobs.history import History, StopInfo
@@ -18,6 +18,15 @@ from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
+
+# A site may have thousands of jobs; those that hang are named when they are given up on.
+_MOST_NAMES = 10
+
+
+def enumeration(names: Sequence[str]) -> str:
+    """Return ``names`` in a line, the first ones of many."""
+    more = len(names) - _MOST_NAMES
+    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 class Stopping:
@@ -56,12 +65,22 @@ class Stopping:
         """Begin to stop; if that has begun already, only the exit status can become worse."""
         if not self._shutdown.begin(reason, detail, exit_status, now):
             return
-        logger.info("stopping: %s", detail)
+        self._announce(detail, exit_status, now)
         self._is_stopping.set()
         self._outbox.send()
         for execution in self._starts.take_all():
             if not self._history.forget(execution.number):
                 self._outbox.put_never_begun(execution, now)
+
+    def _announce(self, detail: str, exit_status: int, now: float) -> None:
+        if exit_status:
+            logger.error("stopping: %s; the exit status will be %d", detail, exit_status)
+        else:
+            logger.info("stopping: %s", detail)
+        names = self._running.names()
+        if names:
+            time_left = dt.timedelta(seconds=(self._shutdown.deadline or now) - now)
+            logger.info("waiting up to %s for %s", in_words(time_left), enumeration(names))
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`proceed` is to be called next, whatever happens."""

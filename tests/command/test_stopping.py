@@ -11,7 +11,7 @@ from django.core.management import call_command
 from quick_jobs.models import JobExecution, JobRunner
 from tests.site import wait_until
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP]
 
 PREAMBLE = """
 import os

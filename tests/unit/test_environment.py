@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import builtins
+import sys
 import threading
 import time
 from datetime import timedelta
@@ -7,6 +9,7 @@ from datetime import timedelta
 import pytest
 
 from quick_jobs import RunEnv, RunInterrupted
+from quick_jobs.environment import is_interruption
 from tests.site import wait_until
 
 
@@ -94,3 +97,37 @@ def test_a_request_is_kept_until_the_execution_has_ended(env, request_name):
 def test_requests_of_one_execution_are_not_those_of_another(env, stopping):
     env.request_stop()
     assert RunEnv(stopping).stop_requested is False
+
+
+class BaseExceptionGroup(Exception):  # as Python has it from 3.11 on
+    def __init__(self, message, exceptions):
+        super().__init__(message)
+        self.exceptions = tuple(exceptions)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (RunInterrupted(), True),
+        (ValueError(), False),
+        (BaseExceptionGroup("", [RunInterrupted(), RunInterrupted()]), True),
+        (BaseExceptionGroup("", [BaseExceptionGroup("", [RunInterrupted()])]), True),
+        (BaseExceptionGroup("", [RunInterrupted(), ValueError()]), False),
+        (BaseExceptionGroup("", [BaseExceptionGroup("", [ValueError()]), RunInterrupted()]), False),
+    ],
+)
+def test_a_group_of_nothing_but_interruptions_is_an_interruption(error, expected):
+    assert is_interruption(error) is expected
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python has groups from 3.11 on")
+def test_pythons_own_groups_are_known():
+    group = builtins.ExceptionGroup("of a task group", [RunInterrupted()])
+    assert is_interruption(group)
+    assert not is_interruption(builtins.ExceptionGroup("", [RunInterrupted(), LookupError()]))
+
+
+def test_an_attribute_of_that_name_makes_no_group():
+    error = ValueError()
+    error.exceptions = (RunInterrupted(),)
+    assert not is_interruption(error)

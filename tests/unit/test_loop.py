@@ -1069,3 +1069,55 @@ def test_started_at_is_when_the_function_was_entered(running):
     execution = wait_until(JobExecution.objects.exclude(outcome=JobExecution.RUNNING).first)
     assert before <= execution.started_at <= dt.datetime.now(dt.timezone.utc)
     assert running.stop() == 0
+
+
+# What it says.
+
+
+def levels_of(caplog):
+    return {record.getMessage(): record.levelname for record in caplog.records}
+
+
+def test_a_timeout_that_stops_the_runner_is_an_error_with_the_exit_status_to_come(bench, caplog):
+    caplog.set_level("INFO")
+    job = bench.blocking_job(timeout=timedelta(seconds=90))
+    runner = bench.runner(job, stop_timeout=7.0)
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(90)
+    drive(runner, lambda: bench.history.ends)
+    told = levels_of(caplog)
+    stopping = f"stopping: {job.name} ran over its timeout of 1 min 30 s; the exit status will be 1"
+    assert told[stopping] == "ERROR"
+    assert told[f"waiting up to 7 s for {job.name}"] == "INFO"
+
+
+def test_a_signal_is_no_error_and_the_jobs_that_run_are_named_the_first_of_many(bench, caplog):
+    caplog.set_level("INFO")
+    jobs = [bench.blocking_job() for _ in range(12)]
+    runner = bench.runner(*jobs, stop_timeout=7.0)
+    drive(runner, lambda: all(job.entered.is_set() for job in jobs))
+    runner.request_stop("SIGTERM")
+    runner.step()
+    told = levels_of(caplog)
+    assert told["stopping: SIGTERM"] == "INFO"
+    (waiting,) = [message for message in told if message.startswith("waiting up to 7 s for ")]
+    assert waiting.endswith(" and 2 more")
+
+
+def test_a_stop_with_nothing_running_waits_for_nobody(bench, caplog):
+    caplog.set_level("INFO")
+    runner = bench.runner(a_job(lambda env: None, variance=timedelta(hours=1)))
+    runner.request_stop("SIGTERM")
+    runner.run()
+    assert not [message for message in caplog.messages if message.startswith("waiting")]
+
+
+def test_jobs_that_start_later_than_in_a_minute_are_named_at_the_start(bench, caplog):
+    caplog.set_level("INFO")
+    bench.chance = 0.5
+    soon = a_job(lambda env: None, variance=timedelta(minutes=2))
+    late = a_job(lambda env: None, variance=timedelta(hours=1))
+    runner = bench.runner(soon, late)
+    runner.request_stop("SIGTERM")
+    runner.run()
+    assert f"first starts: {late.name} in 30 min" in caplog.messages

@@ -289,3 +289,10 @@ def test_ten_thousand_jobs_each_keep_their_period():
         assert dues[-1] > NOON + 600 - 120
         periods = [later - sooner for sooner, later in zip(dues, dues[1:])]
         assert 60 - 1e-6 <= min(periods) <= max(periods) <= 120 + 1e-6
+
+
+def test_the_jobs_that_start_later_than_a_moment_are_known_the_soonest_first():
+    jobs = [a_job(interval=1, variance=each) for each in (100, 10, 200)]
+    schedule = Schedule(jobs, NOON, repeating(0.5))
+    assert [each.due - NOON for each in schedule.due_after(NOON + 40)] == [50, 100]
+    assert schedule.due_after(NOON + 100) == []

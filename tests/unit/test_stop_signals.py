@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import threading
+import time
 from queue import Empty
 
 import pytest
@@ -12,7 +13,7 @@ from quick_jobs.mailbox import Mailbox
 from quick_jobs.stop_signals import stop_on_signals
 from tests.site import wait_until
 
-SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT]
+SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGQUIT, signal.SIGHUP]
 
 
 def handlers():
@@ -36,6 +37,45 @@ def test_a_second_signal_asks_again():
         os.kill(os.getpid(), signal.SIGINT)
         wait_until(lambda: len(requests) == 2)
     assert requests == ["SIGTERM", "SIGINT"]
+
+
+def test_sigint_again_within_half_a_second_is_no_second_request():
+    """timeout(1) sends it twice."""
+    now, requests = [100.0], []
+    with stop_on_signals(requests.append, clock=lambda: now[0]):
+        for moment in (100.0, 100.01, 100.49):
+            now[0] = moment
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0)  # a step of Python, in which the handler runs
+        assert requests == ["SIGINT"]
+        now[0] = 100.5
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: len(requests) == 2)
+
+
+def test_another_signal_right_after_sigint_is_a_second_request():
+    requests = []
+    with stop_on_signals(requests.append, clock=lambda: 100.0):
+        os.kill(os.getpid(), signal.SIGINT)
+        wait_until(lambda: requests)
+        os.kill(os.getpid(), signal.SIGTERM)
+        wait_until(lambda: len(requests) == 2)
+
+
+def test_sighup_is_a_request_to_stop_unless_it_is_ignored():
+    requests = []
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stop_on_signals(requests.append):
+            assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
+        with stop_on_signals(requests.append):
+            os.kill(os.getpid(), signal.SIGHUP)
+            wait_until(lambda: requests)
+        assert requests == ["SIGHUP"]
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_DFL
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -129,7 +169,7 @@ def test_a_handler_that_another_language_installed_gives_way_to_the_default(monk
     after = handlers()
     for number, handler in zip(SIGNALS, before):
         signal.signal(number, handler)
-    assert after == [signal.SIG_DFL] * 3
+    assert after == [signal.SIG_DFL] * len(SIGNALS)
 
 
 def test_signals_that_the_platform_does_not_have_are_left_out():

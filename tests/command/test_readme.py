@@ -272,7 +272,9 @@ def use_pip(arguments, site):
 def use_pytest(arguments, site):
     declared = PROJECT["tool"]["pytest"]["ini_options"]["markers"]
     parser = argparse.ArgumentParser()
-    parser.add_argument("-m", choices=[marker.split(":")[0] for marker in declared])
+    names = [marker.split(":")[0] for marker in declared]
+    parser.add_argument("-m", choices=[f"{no}{name}" for name in names for no in ("", "not ")])
+    parser.add_argument("-n")
     parser.add_argument("--ds", type=importlib.import_module)
     parser.add_argument("paths", nargs="*", type=lambda path: (ROOT / path).resolve(strict=True))
     parser.parse_args(arguments)

@@ -116,7 +116,13 @@ class Execution:
         self.duration = duration  # the last, for it tells the loop that all is settled
 
 
-def execute(execution: Execution, context: contextvars.Context, max_traceback: int) -> None:
+def execute(
+    execution: Execution,
+    context: contextvars.Context,
+    max_traceback: int,
+    clock: Callable[[], float] = time.monotonic,
+    wall_clock: Callable[[], float] = time.time,
+) -> None:
     """Run the job in this thread, in ``context``, and settle how the execution ended.
 
     Nothing that the job raises gets out, and nothing that it leaves behind in
@@ -127,7 +133,7 @@ def execute(execution: Execution, context: contextvars.Context, max_traceback: i
     prepare_connections()
     execution.thread_id = threading.get_ident()
     try:
-        context.run(perform, execution, max_traceback, leave_connections_clean)
+        context.run(perform, execution, max_traceback, leave_connections_clean, clock, wall_clock)
     finally:
         execution.thread_id = None
     translation.deactivate()
@@ -135,7 +141,11 @@ def execute(execution: Execution, context: contextvars.Context, max_traceback: i
 
 
 def perform(
-    execution: Execution, max_traceback: int, clean_up: Callable[[str], None]
+    execution: Execution,
+    max_traceback: int,
+    clean_up: Callable[[str], None],
+    clock: Callable[[], float] = time.monotonic,
+    wall_clock: Callable[[], float] = time.time,
 ) -> Optional[BaseException]:
     """Send the signals and call the job between them; return the exception if it failed.
 
@@ -146,7 +156,7 @@ def perform(
     if execution_started.receivers:
         send(execution_started, job, job_name=job.name)
         clean_up(f"a receiver of execution_started for {job.name}")
-    exception = _call(execution, max_traceback)
+    exception = _call(execution, max_traceback, clock, wall_clock)
     clean_up(job.name)
     if execution_finished.receivers:
         send(
@@ -161,17 +171,22 @@ def perform(
     return exception
 
 
-def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
+def _call(
+    execution: Execution,
+    max_traceback: int,
+    clock: Callable[[], float],
+    wall_clock: Callable[[], float],
+) -> Optional[BaseException]:
     logger.debug("%s starts", execution.name)
     pid = os.getpid()
-    execution.started_at = time.time()
-    execution.entered = entered = time.monotonic()
+    execution.started_at = wall_clock()
+    execution.entered = entered = clock()
     try:
         result = execution.scheduled.job(execution.env)
         if result is not None:
             refuse_unfinished(result)
     except BaseException as exc:
-        duration = time.monotonic() - entered
+        duration = clock() - entered
         if is_interruption(exc):
             execution.end(JobExecution.INTERRUPTED, duration)
             logger.info("%s was interrupted after %.3f s", execution.name, duration)
@@ -183,7 +198,7 @@ def _call(execution: Execution, max_traceback: int) -> Optional[BaseException]:
         logger.error("%s failed after %.3f s", execution.name, duration, exc_info=exc)
         return exc
     else:
-        execution.end(JobExecution.SUCCEEDED, time.monotonic() - entered)
+        execution.end(JobExecution.SUCCEEDED, clock() - entered)
         logger.info("%s succeeded in %.3f s", execution.name, execution.duration)
     finally:
         if os.getpid() != pid:

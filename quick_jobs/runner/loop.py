@@ -171,7 +171,13 @@ class Runner:
         if self._is_stopping.is_set():
             execution.end(JobExecution.INTERRUPTED, 0.0, NEVER_BEGUN)
         else:
-            execute(execution, self._context.copy(), self._options.max_traceback)
+            execute(
+                execution,
+                self._context.copy(),
+                self._options.max_traceback,
+                self._clock,
+                self._wall_clock,
+            )
         if self._pool.waiting > _MANY_WAITING:
             self._inbox.put_quietly(execution)
         else:

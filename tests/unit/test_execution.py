@@ -23,6 +23,7 @@ from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.schedule import ScheduledJob
+from tests.records import MOMENT
 
 LIMIT = 64 * 1024
 DUE = 43_200.0
@@ -271,28 +272,39 @@ def test_an_execution_that_waits_has_not_been_entered():
     assert execution.thread_id is None
 
 
-def test_the_times_are_those_of_the_function():
+class FakeClock:
+    """A clock that goes on only when the test says so."""
+
+    def __init__(self, now):
+        self.now = now
+
+    def __call__(self):
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("exc", "outcome"),
+    [(None, "succeeded"), (ValueError("late"), "failed"), (RunInterrupted(), "interrupted")],
+    ids=repr,
+)
+def test_the_times_are_those_of_the_function(exc, outcome):
+    clock, wall_clock = FakeClock(DUE + 10), FakeClock(MOMENT)
     inside = {}
 
     def job(env):
-        inside["monotonic"] = time.monotonic()
-        inside["time"] = time.time()
         inside["thread"] = execution.thread_id
         inside["record"] = execution.record()
-        env.sleep(0.05)
-        inside["end"] = time.monotonic()
+        clock.now += 2.5
+        wall_clock.now -= 3600  # somebody sets it back
+        if exc:
+            raise exc
 
     execution = an_execution(job)
-    before = time.monotonic(), time.time()
-    execution.due = before[0] - 10
-    execute(execution, contextvars.copy_context(), LIMIT)
-    after = time.monotonic()
-    assert before[0] <= execution.entered <= inside["monotonic"]
-    assert before[1] <= execution.started_at <= inside["time"]
-    slept = inside["end"] - inside["monotonic"]
-    assert slept <= execution.duration <= after - before[0]
+    execute(execution, contextvars.copy_context(), LIMIT, clock, wall_clock)
+    assert (execution.entered, execution.started_at) == (DUE + 10, MOMENT)
+    assert (execution.outcome, execution.duration) == (outcome, 2.5)
     assert inside["record"].outcome == JobExecution.RUNNING
-    assert inside["record"].lateness == execution.entered - execution.due
+    assert inside["record"].lateness == 10
     assert inside["thread"] == threading.get_ident()
     assert execution.thread_id is None
 

@@ -498,13 +498,23 @@ def test_a_job_over_its_timeout_that_does_not_end_is_named_when_the_runner_leave
     assert bench.history.outcomes == [JobExecution.TIMED_OUT]
 
 
-def test_a_job_that_ended_too_late_before_the_loop_noticed_is_timed_out_as_well(bench):
-    bench.clock.advance(-3600)  # the loop is late to notice anything
-    job = a_job(lambda env: time.sleep(0.002), timeout=timedelta(milliseconds=1))
-    assert bench.runner(job).run() == 1
+def test_a_job_that_ended_too_late_before_the_loop_noticed_is_timed_out_as_well(
+    bench, blocking_receiver
+):
+    job = bench.blocking_job(timeout=timedelta(seconds=90))
+    runner = bench.runner(job)
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(100)  # the loop takes no step meanwhile
+    job.let_go.set()
+    assert blocking_receiver.entered.wait(20)  # by now the job has ended
+    blocking_receiver.let_go.set()
+    assert runner.run() == 1
     (end,) = bench.history.ends
-    assert (end.outcome, end.error) == (JobExecution.TIMED_OUT, "ran over its timeout of 0.001 s")
-    assert end.duration >= 0.002
+    assert (end.outcome, end.error) == (
+        JobExecution.TIMED_OUT,
+        "ran over its timeout of 1 min 30 s",
+    )
+    assert end.duration >= 100
     assert bench.history.stop_info.reason == JobRunner.TIMED_OUT
 
 

@@ -55,10 +55,10 @@ def a_job(func, **schedule):
     return RegisteredJob(func, **{"interval": timedelta(hours=1), **schedule})
 
 
-def run(job):
+def run(job, clock=time.monotonic):
     """Run a job in this thread, and return its execution."""
     execution = Execution(1, ScheduledJob(job, 0, 0.0), RunEnv(threading.Event()), started_at=0.0)
-    execute(execution, contextvars.copy_context(), 64 * 1024)
+    execute(execution, contextvars.copy_context(), 64 * 1024, clock)
     return execution
 
 
@@ -110,12 +110,14 @@ def test_an_interruption_is_told_and_is_no_exception(told):
 
 @pytest.mark.parametrize("exc", [None, ValueError("too large")], ids=repr)
 def test_a_job_that_ended_after_its_timeout_is_told_as_timed_out(told, exc):
+    now = [100.0]
+
     def job(env):
-        time.sleep(0.002)
+        now[0] += 2
         if exc:
             raise exc
 
-    run(a_job(job, timeout=timedelta(milliseconds=1)))
+    run(a_job(job, timeout=timedelta(seconds=1)), clock=lambda: now[0])
     facts = told[1][2]
     assert (facts["outcome"], facts["exception"]) == ("timed_out", exc)
 
@@ -154,19 +156,19 @@ def test_receivers_are_called_in_the_thread_and_the_context_of_the_job(connect):
 
 
 def test_the_time_of_receivers_is_not_the_jobs(connect):
-    times = []
+    now = [100.0]
 
     def receive(**facts):
-        times.append(time.monotonic())
-        time.sleep(0.002)
-        times.append(time.monotonic())
+        now[0] += 10
+
+    def job(env):
+        now[0] += 2
 
     for signal in BOTH:
         connect(signal, receive)
-    execution = run(a_job(succeeds))
-    _, before, after, _ = times
-    assert before <= execution.entered
-    assert execution.entered + execution.duration <= after
+    execution = run(a_job(job), clock=lambda: now[0])
+    assert (execution.entered, execution.duration) == (110.0, 2.0)
+    assert now == [122.0]
 
 
 def test_a_signal_that_nobody_listens_to_is_not_sent(monkeypatch):

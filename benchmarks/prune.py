@@ -222,7 +222,7 @@ def delete(kind, way, answer):
     use(kind, COPY)
     from django.db import connection
 
-    from quick_jobs.clocks import database_now
+    from quick_jobs.databases import database_now
 
     cutoff = database_now("default") - dt.timedelta(days=KEPT_DAYS)
     connection.ensure_connection()

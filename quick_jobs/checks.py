@@ -19,7 +19,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from datetime import timedelta
 from typing import List
 
@@ -29,6 +28,7 @@ from django.db import connections, router
 
 from quick_jobs.commands import makes_tables, running_command
 from quick_jobs.conf import DEFAULTS, conf
+from quick_jobs.databases import database_of, is_supported
 from quick_jobs.discovery import (
     ImportFailed,
     JobsError,
@@ -51,9 +51,6 @@ _SETTINGS = {
 
 #: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.
 LEFT_OUT = "quick_jobs.W003"
-
-#: The first one that can INSERT ... ON CONFLICT.
-_OLDEST_SQLITE = (3, 24)
 
 
 @checks.register("quick_jobs")
@@ -112,19 +109,13 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
 
 
 @checks.register("quick_jobs")
-def check_sqlite_version(**_: object) -> List[checks.CheckMessage]:
-    """Tell when the history is to be in SQLite, and Python's is too old for it."""
-    if sqlite3.sqlite_version_info >= _OLDEST_SQLITE:
+def check_database(**_: object) -> List[checks.CheckMessage]:
+    """Tell when the database cannot hold the history, as when Python's SQLite is too old."""
+    connection = connections[router.db_for_write(JobExecution)]
+    unsuitable = database_of(connection).unsuitable() if is_supported(connection) else None
+    if unsuitable is None:
         return []
-    if connections[router.db_for_write(JobExecution)].vendor != "sqlite":
-        return []
-    return [
-        checks.Error(
-            f"The job history needs SQLite 3.24 or newer, and Python has {sqlite3.sqlite_version}.",
-            hint="Use a Python with a newer SQLite, or another database.",
-            id="quick_jobs.E009",
-        )
-    ]
+    return [checks.Error(unsuitable.reason, hint=unsuitable.remedy, id="quick_jobs.E009")]
 
 
 @checks.register("quick_jobs", deploy=True)

@@ -13,8 +13,9 @@ from django.db import models
 from django.db.models import OuterRef, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from quick_jobs.clocks import as_stored, database_now
 from quick_jobs.conf import conf
+from quick_jobs.databases import database_now
+from quick_jobs.databases.timestamps import as_stored
 
 
 def lost_before(now: dt.datetime) -> dt.datetime:

@@ -8,7 +8,8 @@ from typing import NamedTuple
 from django.db import router
 from django.http import HttpRequest
 
-from quick_jobs.clocks import as_stored, database_now
+from quick_jobs.databases import database_now
+from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.models import JobExecution, JobRunner, lost_before
 
 

@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quick_jobs.admin.wording import clock_time
-from quick_jobs.clocks import from_timestamp
+from quick_jobs.databases.timestamps import from_timestamp
 
 #: The time ranges that end now.
 NAMED = {

@@ -11,11 +11,12 @@ from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 from django.db import DatabaseError, connections, transaction
 from django.db.models import Count
 
-from quick_jobs.clocks import as_stored, database_now
 from quick_jobs.conf import conf
+from quick_jobs.databases import database_now, database_of
+from quick_jobs.databases.base import Database
+from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
 from quick_jobs.history.unused import ForgottenJobs, GoneRunners
-from quick_jobs.impatience import impatience, is_conflict
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as
 
@@ -30,11 +31,7 @@ _FEW = 100
 # Rows that may be in a batch without having seen nearly as many of them deleted in time.
 _UNTRIED = 1000
 
-# Seconds for a batch, on average: long against its fixed costs, and short for those who wait for
-# its locks, as some take twice as long ...
-_STEP_TIME = 0.045
-
-# ... and when a runner prunes, its jobs' starts wait too.
+# Seconds for a batch, on average, when a runner prunes: its jobs' starts wait too.
 _STEP_TIME_IN_RUNNER = 0.02
 
 # Seconds after which a runner gives up on a single statement, where the database can.
@@ -48,16 +45,6 @@ _NOT_MANY = 50_000
 # too.
 _TRIES = 5
 _PATIENCE = 0.2
-
-# On SQLite only one can write. Who waits looks again every 25 ms at the latest, and once it has
-# waited for 128 ms, every 100 ms at the latest (sqliteDefaultBusyCallback in SQLite's main.c).
-# Between two batches there is time for one look, in seconds, the search for the next one included.
-# So there a batch is longer, as there are fewer pauses then, but not so long that they would have
-# to be longer, too.
-_STEP_TIME_IN_SQLITE = 0.07
-_LONG_WAIT = 0.12
-_PAUSE_FOR_OTHERS = 0.024
-_LONG_PAUSE_FOR_OTHERS = 0.1
 
 
 class BatchSize:
@@ -130,12 +117,15 @@ class Pruning:
         self._is_in_code = is_in_code
         self._in_runner = in_runner
         self._clock = clock
-        self._is_sqlite = connections[using].vendor == "sqlite"
         self._seconds = 0.0
-        step_time = _STEP_TIME_IN_SQLITE if self._is_sqlite else _STEP_TIME
-        self._size = BatchSize(batch_size, _STEP_TIME_IN_RUNNER if in_runner else step_time)
+        step_time = _STEP_TIME_IN_RUNNER if in_runner else self._database.cleanup_batch_time
+        self._size = BatchSize(batch_size, step_time)
         self._searches: Optional[List[Search]] = None
         self._conflicts = 0
+
+    @property
+    def _database(self) -> Database:
+        return database_of(connections[self._using])
 
     @property
     def reached(self) -> Optional[dt.datetime]:
@@ -156,22 +146,23 @@ class Pruning:
         is_found = False
         self._seconds = self.pause = 0.0
         began = self._clock()
+        database = self._database
+        statement_timeout = _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None
         try:
-            with impatience(self._using, _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None):
+            with database.cleanup_timeouts(statement_timeout):
                 with self._timed():
                     rows = self._searches[0].find(self._size.rows)
                 is_found = True
                 counts = self._count(rows) if self._dry_run else self._delete(rows)
         except DatabaseError as error:
-            if not is_conflict(error):
+            if not database.is_conflict(error):
                 raise
             return self._give_way(self._searches, is_found)
         self._conflicts = 0
         (self.counted if self._dry_run else self.deleted).update(counts)
         self._size.learn(sum(counts.values()), self._seconds)
-        if self._is_sqlite and counts and not self._dry_run:
-            was_long = self._clock() - began > _LONG_WAIT
-            self.pause = _LONG_PAUSE_FOR_OTHERS if was_long else _PAUSE_FOR_OTHERS
+        if counts and not self._dry_run:
+            self.pause = database.pause_after(self._clock() - began)
         return self._go_on(self._searches)
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
@@ -221,8 +212,8 @@ class Pruning:
         """Delete ``rows`` in one transaction; return how many of each model."""
         counts: Counter[Any] = Counter()
         with transaction.atomic(using=self._using, savepoint=False):
-            if self._is_sqlite:  # wait for one's turn, which takes no longer with more rows
-                Job.objects.using(self._using).filter(pk=0)._raw_delete(self._using)
+            # Not timed, as it takes no longer with more rows.
+            self._database.wait_for_turn(Job._meta.db_table)
             with self._timed():
                 for queryset in rows:
                     counts[queryset.model] += queryset._raw_delete(self._using) or 0

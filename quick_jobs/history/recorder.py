@@ -28,7 +28,7 @@ from quick_jobs.history.messages import (
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
 from quick_jobs.history.retries import Retries
-from quick_jobs.history.storage import NotMigrated, Storage, is_about_data
+from quick_jobs.history.storage import NotMigrated, Storage
 from quick_jobs.mailbox import Mailbox
 
 logger = logging.getLogger(__name__)
@@ -207,7 +207,7 @@ class Recorder(History):
             try:
                 self._storage.write([record])
             except Exception as exc:
-                if not is_about_data(exc):
+                if not self._storage.is_about_data(exc):
                     raise
                 self._write_in_ascii(record)
 
@@ -215,7 +215,7 @@ class Recorder(History):
         try:
             self._storage.write([record.in_ascii()])
         except Exception as exc:
-            if not is_about_data(exc):
+            if not self._storage.is_about_data(exc):
                 raise
             logger.error("not saved, as the database refuses it (%s): %s", exc, record.as_json())
 
@@ -244,7 +244,7 @@ class Recorder(History):
         if self._stop_info and not isinstance(exc, Error):
             self._is_closed = True  # nothing that the database says will change that
             return
-        if is_about_data(exc):
+        if self._storage.is_about_data(exc):
             self._suspects_data = self._retries.was_outage
             self._storage.forget_registration()  # in case the rows referred to have gone
         self._storage.reset()

@@ -14,19 +14,12 @@ import uuid
 from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Sequence, TypeVar
 
 from django.conf import settings
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    OperationalError,
-    connections,
-    router,
-)
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from quick_jobs.clocks import as_stored, database_now, from_timestamp
 from quick_jobs.connections import discard
+from quick_jobs.databases import database_now, database_of
+from quick_jobs.databases.timestamps import as_stored, from_timestamp
 from quick_jobs.history.record import Record
 from quick_jobs.history.upsert import upsert
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
@@ -179,6 +172,10 @@ class Storage:
         """Let go of the connection, whatever state it is in."""
         discard(connections[self.using])
 
+    def is_about_data(self, error: BaseException) -> bool:
+        """Return whether the values that were to be written caused it, not the database's state."""
+        return database_of(connections[self.using]).is_about_data(error)
+
     def _check_tables(self) -> None:
         """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
 
@@ -243,11 +240,3 @@ def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
 
 def _schedule_of(job: RegisteredJob) -> Dict[str, Optional[dt.timedelta]]:
     return {"interval": job.interval, "variance": job.variance, "timeout": job.timeout}
-
-
-def is_about_data(exc: BaseException) -> bool:
-    """Return whether an error was caused by what was to be written, not by the database's state."""
-    if isinstance(exc, (DataError, IntegrityError, ValueError, TypeError)):
-        return True
-    # MariaDB's "Incorrect string value", in a table that is not utf8mb4, is an OperationalError.
-    return isinstance(exc, OperationalError) and exc.args[:1] == (1366,)

@@ -6,7 +6,8 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from quick_jobs.clocks import as_stored, database_now
+from quick_jobs.databases import database_now
+from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 pytestmark = pytest.mark.django_db

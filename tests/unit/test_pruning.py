@@ -12,7 +12,6 @@ import pytest
 from django.db import (
     DataError,
     IntegrityError,
-    OperationalError,
     connection,
     connections,
     transaction,
@@ -24,7 +23,6 @@ from quick_jobs.history import prunable, unused
 from quick_jobs.history import pruning as pruning_module
 from quick_jobs.history.prunable import OldExecutions, Rules
 from quick_jobs.history.pruning import BatchSize, Pruning
-from quick_jobs.impatience import impatience, is_conflict
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import register_job
 from tests.old_history import (
@@ -716,7 +714,7 @@ def test_several_prunings_and_writers_at_once_do_each_other_no_harm():
 
 def test_a_search_that_others_prevent_is_tried_again_and_then_left_for_another_time(monkeypatch):
     executions_at([ago(40)])
-    monkeypatch.setattr(OldExecutions, "find", raising(OperationalError("database is locked")))
+    monkeypatch.setattr(OldExecutions, "find", raising(IntegrityError("somebody refers to it")))
     pruning = Pruning("default", Rules(30 * DAY))
     assert [pruning.step() for _ in range(5)] == [False] * 4 + [True]
     assert pruning.passed_over
@@ -758,82 +756,6 @@ def test_on_sqlite_others_get_as_long_a_turn_as_they_sleep_between_two_looks(loo
     pruning = Pruning("default", Rules(30 * DAY), clock=lambda: next(now))
     pruning.step()
     assert pruning.pause == pause
-
-
-@on_real_transactions
-def test_waits_for_locks_are_as_they_were_after_a_batch():
-    before = wait_for_locks()
-    with impatience("default"):
-        inside = wait_for_locks()
-    assert wait_for_locks() == before
-    assert (inside == before) == (connection.vendor == "sqlite")
-
-
-def test_waits_for_locks_in_somebodys_transaction_stay_as_they_are():
-    before = wait_for_locks()
-    with impatience("default"):
-        assert wait_for_locks() == before
-    assert wait_for_locks() == before
-
-
-@not_on_sqlite
-@on_real_transactions
-def test_a_statement_that_takes_too_long_is_given_up_as_a_conflict():
-    if connection.vendor == "mysql" and not getattr(connection, "mysql_is_mariadb", False):
-        pytest.skip("MySQL has no such timeout, and Django 2.2 cannot tell MariaDB from it")
-    sleep = "SELECT pg_sleep(60)" if connection.vendor == "postgresql" else "SELECT SLEEP(60)"
-    with pytest.raises(OperationalError) as failure, impatience("default", 0.01):
-        connection.cursor().execute(sleep)
-    assert is_conflict(failure.value)
-    connection.cursor().execute(sleep.replace("60", "0.05"))  # which is none of its business
-
-
-def wait_for_locks():
-    shown = {
-        "postgresql": "SHOW lock_timeout",
-        "mysql": "SELECT @@SESSION.innodb_lock_wait_timeout",
-        "sqlite": "PRAGMA busy_timeout",
-    }
-    with connection.cursor() as cursor:
-        cursor.execute(shown[connection.vendor])
-        return cursor.fetchone()
-
-
-class CodedError(Exception):
-    """As psycopg2 and psycopg raise it."""
-
-    def __init__(self, **codes):
-        vars(self).update(codes)
-
-
-def caused_by(**codes):
-    error = OperationalError("message")
-    error.__cause__ = CodedError(**codes)
-    return error
-
-
-@pytest.mark.parametrize(
-    ("error", "expected"),
-    [
-        (caused_by(sqlstate="55P03"), True),
-        (caused_by(pgcode="40P01"), True),
-        (caused_by(sqlstate="57014"), True),
-        (caused_by(sqlstate="57P01"), False),
-        (caused_by(sqlstate=None), False),
-        (OperationalError(1213, "Deadlock found"), True),
-        (OperationalError(1205, "Lock wait timeout exceeded"), True),
-        (OperationalError(1969, "max_statement_time exceeded"), True),
-        (OperationalError(2006, "Server has gone away"), False),
-        (OperationalError("database is locked"), True),
-        (OperationalError("database table is locked"), True),
-        (OperationalError("unable to open database file"), False),
-        (OperationalError(), False),
-        (IntegrityError("foreign key"), True),
-        (DataError("out of range"), False),
-    ],
-)
-def test_conflicts_with_others_are_told_from_other_errors(error, expected):
-    assert is_conflict(error) is expected
 
 
 # Where, and by whom.

@@ -13,6 +13,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from quick_jobs.databases import database_of
 from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.messages import (
     HistoryAway,
@@ -71,6 +72,9 @@ class FakeStorage:
         self._ask("stop")
         self.stopped = StopInfo(reason, detail, stopped_at)
         self.dropped_executions = dropped_executions
+
+    def is_about_data(self, error):
+        return database_of(connections[self.using]).is_about_data(error)
 
     def reset(self):
         self.asked.append("reset")

@@ -5,11 +5,11 @@ import datetime as dt
 import os
 
 import pytest
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError, connections
+from django.db import DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from quick_jobs.history.record import Record
-from quick_jobs.history.storage import NotMigrated, Storage, is_about_data
+from quick_jobs.history.storage import NotMigrated, Storage
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
 
@@ -357,7 +357,7 @@ def test_a_write_without_its_runner_or_job_succeeds_when_they_are_registered_ane
     model.objects.all().delete()
     with pytest.raises(IntegrityError) as caught:
         storage.write([an_end(2)])
-    assert is_about_data(caught.value)
+    assert storage.is_about_data(caught.value)
     storage.reset()
     storage.forget_registration()
     assert not storage.is_registered
@@ -450,20 +450,3 @@ def test_a_reset_goes_on_when_closing_fails(storage, monkeypatch):
     assert connections["default"] is not connection
     monkeypatch.undo()
     connection.close()
-
-
-def test_errors_caused_by_the_data_are_told_from_outages():
-    about_data = [
-        DataError("too long"),
-        IntegrityError("no such runner"),
-        ValueError("a string literal cannot contain NUL"),
-        TypeError("cannot adapt"),
-        OperationalError(1366, "Incorrect string value"),
-    ]
-    outages = [
-        OperationalError(2006, "server has gone away"),
-        OperationalError(),
-        DatabaseError("?"),
-        KeyError("?"),
-    ]
-    assert [error for error in about_data + outages if is_about_data(error)] == about_data

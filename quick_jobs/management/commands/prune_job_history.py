@@ -13,8 +13,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections, router
 
-from quick_jobs.clocks import SUPPORTED_VENDORS
 from quick_jobs.conf import conf
+from quick_jobs.databases import is_supported, vendor_name
 from quick_jobs.discovery import JobsError, all_jobs
 from quick_jobs.durations import Duration, parse_duration, to_timedelta
 from quick_jobs.history.prunable import Rules
@@ -92,10 +92,11 @@ class Command(BaseCommand):
 
     def _prune(self, options: Dict[str, Any], stop: Stop) -> None:
         using = router.db_for_write(JobExecution)
-        vendor = connections[using].vendor
-        if vendor not in SUPPORTED_VENDORS:
+        connection = connections[using]
+        if not is_supported(connection):
             raise CommandError(
-                f"There is no job history in the database {using!r}: it is {vendor}."
+                f"There is no job history in the database {using!r}: "
+                f"it is {vendor_name(connection)}."
             )
         older_than = _older_than(options["older_than"])
         keep_last = _whole_number("--keep-last", options["keep_last"], least=0)

@@ -17,10 +17,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import connections, router
 
-from quick_jobs.checks import LEFT_OUT, check_settings, check_sqlite_version
-from quick_jobs.clocks import SUPPORTED_VENDORS
+from quick_jobs.checks import LEFT_OUT, check_database, check_settings
 from quick_jobs.conf import conf
 from quick_jobs.console import log_to_console
+from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
 from quick_jobs.discovery import (
     JobsError,
     all_jobs,
@@ -219,16 +219,17 @@ def _runner_options(options: Any) -> RunnerOptions:
 
 def _history(jobs: Sequence[RegisteredJob]) -> History:
     using = router.db_for_write(JobExecution)
-    vendor = connections[using].vendor
-    if vendor not in SUPPORTED_VENDORS:
+    connection = connections[using]
+    if not is_supported(connection):
         logger.warning(
-            "No history is kept: it needs a database of SQLite, PostgreSQL, MariaDB or MySQL, and "
-            "%r is %s. Use --no-history to run without one.",
+            "No history is kept: it needs a database of %s, and %r is %s. "
+            "Use --no-history to run without one.",
+            SUPPORTED,
             using,
-            "not configured" if vendor == "unknown" else vendor,
+            vendor_name(connection),
         )
         return NoHistory()
-    for error in check_sqlite_version():
+    for error in check_database():
         raise ImproperlyConfigured(error.msg)
     storage = Storage(RunnerIdentity.of_this_process(), jobs)
     return Recorder(storage, conf.heartbeat_interval.total_seconds())

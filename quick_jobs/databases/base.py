@@ -1,0 +1,220 @@
+"""The interface that each kind of database implements, with what most of them have in common."""
+
+from __future__ import annotations
+
+import datetime as dt
+from abc import ABC, abstractmethod
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import repeat
+from typing import (
+    Any,
+    ClassVar,
+    ContextManager,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    Tuple,
+)
+
+from django.db import DatabaseError, DataError, IntegrityError, OperationalError
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from quick_jobs.databases.timestamps import from_timestamp
+
+#: A statement's text and its values.
+Statement = Tuple[str, List[Any]]
+
+# Kinds of columns. Each but WORD may be null.
+INTEGER = "integer"
+TIMESTAMP = "timestamp"  # given as POSIX time
+DURATION = "duration"  # given in seconds
+WORD = "word"  # text of nothing but letters, digits and underscores
+TEXT = "text"
+
+# Rows in a statement where the database sets no limit. More at once gains nothing.
+_MAX_ROWS = 500
+
+
+class Column(NamedTuple):
+    """A column and its kind, which says how its values are given and written."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, eq=False)
+class UpsertTable:
+    """A table whose rows are inserted, or overwrite those with the same ``key``.
+
+    All rows of a statement have the same value in the column ``shared``. A row
+    in which the column ``final`` is null overwrites nothing.
+    """
+
+    name: str
+    shared: str
+    columns: Tuple[Column, ...]
+    key: Tuple[str, ...]
+    final: str
+
+    @property
+    def column_names(self) -> List[str]:
+        return [self.shared, *(column.name for column in self.columns)]
+
+    @property
+    def overwritten(self) -> List[str]:
+        """The columns that are not in the key."""
+        return [name for name in self.column_names if name not in self.key]
+
+
+class Unsuitable(NamedTuple):
+    """Why a database cannot hold the history, and what can be done about that."""
+
+    reason: str
+    remedy: str
+
+
+class Database(ABC):
+    """A kind of database, by way of one of its connections."""
+
+    #: Seconds that a batch of the cleanup takes on average: long against its fixed costs, and short
+    #: for those who wait for its locks, as some batches take twice as long.
+    cleanup_batch_time: ClassVar[float] = 0.045
+
+    #: Characters in a statement, so that it stays well below the smallest packet that servers are
+    #: set to take: 1 MB.
+    max_characters: ClassVar[int] = 256 * 1024
+
+    def __init__(self, connection: BaseDatabaseWrapper) -> None:
+        self.connection = connection
+
+    def unsuitable(self) -> Optional[Unsuitable]:
+        """Return why it cannot hold the history, or None. The database is not asked."""
+        return None
+
+    # Its clock.
+
+    @abstractmethod
+    def now(self) -> dt.datetime:
+        """Return the present by its clock, aware, in UTC, to the millisecond or better.
+
+        The session's time zone does not matter, nor whether a transaction has begun.
+        """
+
+    def _fetch_value(self, sql: str) -> Any:
+        with self.connection.cursor() as cursor:
+            cursor.execute(sql)
+            return cursor.fetchone()[0]
+
+    # Writing.
+
+    def max_rows(self, table: UpsertTable) -> int:
+        """Return how many rows one statement of :meth:`upsert` takes."""
+        max_values = self.connection.features.max_query_params
+        if max_values is None:
+            return _MAX_ROWS
+        return min(_MAX_ROWS, max_values // (len(table.columns) + 1))
+
+    def upsert(self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]) -> None:
+        """Write rows, given column by column in the order of the table's, in one statement."""
+        with self.connection.cursor() as cursor:
+            cursor.execute(*self._upsert_statement(table, shared, columns))
+
+    def _upsert_statement(
+        self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]
+    ) -> Statement:
+        """Return an INSERT with a place for each value."""
+        insert, row, moments, durations = _rows_insert(table)
+        adapted = list(columns)
+        adapt = self.connection.ops.adapt_datetimefield_value
+        for index in moments:
+            adapted[index] = [
+                None if each is None else adapt(from_timestamp(each)) for each in columns[index]
+            ]
+        for index in durations:
+            adapted[index] = self._durations(columns[index])
+        rows = ", ".join([row] * len(columns[0]))
+        values = [value for values in zip(repeat(shared), *adapted) for value in values]
+        return f"{insert} {rows} {self._on_conflict(table)}", values
+
+    def _on_conflict(self, table: UpsertTable) -> str:
+        """Return the end of an INSERT, which says what becomes of rows that are there."""
+        return on_conflict(table)
+
+    def _durations(self, values: Sequence[Any]) -> Sequence[Any]:
+        """Return durations as the driver takes them."""
+        if self.connection.features.has_native_duration_field:
+            return [None if each is None else dt.timedelta(seconds=each) for each in values]
+        # Microseconds, where there is no type for it.
+        return [None if each is None else round(each * 1_000_000) for each in values]
+
+    # Cleaning up in the background.
+
+    @contextmanager
+    def cleanup_timeouts(self, statement_timeout: Optional[float] = None) -> Iterator[None]:
+        """Lock and statement timeouts for background cleanup.
+
+        What would have to wait for long for others' locks fails instead, in a
+        way that :meth:`is_conflict` knows, and so do statements that take longer
+        than ``statement_timeout`` seconds, where the database can. Afterwards all is
+        as it was. Inside somebody's transaction nothing changes.
+        """
+        if self.connection.in_atomic_block:
+            yield
+        else:
+            with self._timeouts(statement_timeout):
+                yield
+
+    @abstractmethod
+    def _timeouts(self, statement_timeout: Optional[float]) -> ContextManager[None]:
+        """Set the timeouts outside a transaction."""
+
+    def wait_for_turn(self, table: str) -> None:
+        """In a transaction, wait until it may write ``table``, where only one can write."""
+        return
+
+    def pause_after(self, batch_time: float) -> float:
+        """Return for how many seconds others need a turn after a batch took ``batch_time``."""
+        return 0.0
+
+    # What an error means.
+
+    def is_conflict(self, error: DatabaseError) -> bool:
+        """Return whether others were in the way, so that the same may succeed another time."""
+        if isinstance(error, IntegrityError):
+            return True  # somebody refers to a row that was free when it was looked up
+        return isinstance(error, OperationalError) and self._is_conflict(error)
+
+    @abstractmethod
+    def _is_conflict(self, error: OperationalError) -> bool:
+        """Return whether it tells of a lock, a deadlock or a timeout."""
+
+    def is_about_data(self, error: BaseException) -> bool:
+        """Return whether the values that were to be written caused it, not the database's state."""
+        return isinstance(error, (DataError, IntegrityError, ValueError, TypeError))
+
+
+@lru_cache(maxsize=None)
+def on_conflict(table: UpsertTable) -> str:
+    """Return the ON CONFLICT of SQLite and PostgreSQL."""
+    assignments = ", ".join(f"{column} = excluded.{column}" for column in table.overwritten)
+    return (
+        f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assignments}"
+        f" WHERE excluded.{table.final} IS NOT NULL"
+    )
+
+
+@lru_cache(maxsize=None)
+def _rows_insert(table: UpsertTable) -> Tuple[str, str, List[int], List[int]]:
+    """Return an INSERT's start, a row's places, and where a row has moments and durations."""
+    names = table.column_names
+    kinds = [column.kind for column in table.columns]
+    return (
+        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES",
+        "(" + ", ".join(["%s"] * len(names)) + ")",
+        [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
+        [index for index, kind in enumerate(kinds) if kind == DURATION],
+    )

@@ -1,0 +1,72 @@
+"""MariaDB and MySQL, which Django calls by one name."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Dict, Iterable, Iterator, Optional
+
+from django.db import OperationalError
+
+from quick_jobs.databases.base import Database, UpsertTable
+
+# Lock wait timeout, deadlock, record changed since it was read, lock not available, statement
+# timeout.
+_CONFLICTS = (1205, 1213, 1020, 3572, 1969)
+
+# "Incorrect string value", in a table that is not utf8mb4.
+_INCORRECT_STRING = 1366
+
+
+class MySQL(Database):
+    def now(self) -> dt.datetime:
+        now: dt.datetime = self._fetch_value("SELECT UTC_TIMESTAMP(6)")
+        return now.replace(tzinfo=dt.timezone.utc)
+
+    def _on_conflict(self, table: UpsertTable) -> str:
+        return _on_duplicate(table)
+
+    @contextmanager
+    def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
+        """Do not wait for others' row locks; MySQL waits 1 s."""
+        session: Dict[str, float] = {"innodb_lock_wait_timeout": 0}
+        # Django 2.2 cannot tell MariaDB from MySQL, which has no such timeout.
+        if statement_timeout is not None and getattr(self.connection, "mysql_is_mariadb", False):
+            session["max_statement_time"] = statement_timeout
+        before = self._get_session(session)
+        self._set_session(session)
+        try:
+            yield
+        finally:
+            self._set_session(before)
+
+    def _get_session(self, names: Iterable[str]) -> Dict[str, float]:
+        with self.connection.cursor() as cursor:
+            cursor.execute("SELECT " + ", ".join(f"@@SESSION.{name}" for name in names))
+            return dict(zip(names, cursor.fetchone()))
+
+    def _set_session(self, session: Dict[str, float]) -> None:
+        assignments = ", ".join(f"SESSION {name} = %s" for name in session)
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SET {assignments}", list(session.values()))
+
+    def _is_conflict(self, error: OperationalError) -> bool:
+        return _number_of(error) in _CONFLICTS
+
+    def is_about_data(self, error: BaseException) -> bool:
+        if isinstance(error, OperationalError) and _number_of(error) == _INCORRECT_STRING:
+            return True
+        return super().is_about_data(error)
+
+
+def _number_of(error: OperationalError) -> Optional[int]:
+    return error.args[0] if error.args else None
+
+
+@lru_cache(maxsize=None)
+def _on_duplicate(table: UpsertTable) -> str:
+    return "ON DUPLICATE KEY UPDATE " + ", ".join(
+        f"{column} = IF(VALUES({table.final}) IS NULL, {column}, VALUES({column}))"
+        for column in table.overwritten
+    )

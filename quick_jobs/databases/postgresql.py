@@ -1,0 +1,113 @@
+"""PostgreSQL."""
+
+from __future__ import annotations
+
+import datetime as dt
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
+
+from django.db import OperationalError, transaction
+
+from quick_jobs.databases.base import (
+    DURATION,
+    INTEGER,
+    TEXT,
+    TIMESTAMP,
+    WORD,
+    Database,
+    Statement,
+    UpsertTable,
+    on_conflict,
+)
+
+# Lock not available, query canceled, deadlock, serialization failure.
+_CONFLICTS = ("55P03", "57014", "40P01", "40001")
+
+# Up to so many rows, arrays take longer: for psycopg to write, and for PostgreSQL to plan.
+_FEW_ROWS = 4
+
+# For each kind of column, the type of its array, and its value made of an element.
+_ELEMENTS = {
+    INTEGER: ("bigint", "{}"),
+    TIMESTAMP: ("float8", "to_timestamp({})"),
+    DURATION: ("float8", "make_interval(secs => {})"),
+    WORD: ("text", "{}"),
+    TEXT: ("text", "{}"),
+}
+
+
+class PostgreSQL(Database):
+    def now(self) -> dt.datetime:
+        now: dt.datetime = self._fetch_value("SELECT CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'")
+        return now.replace(tzinfo=dt.timezone.utc)
+
+    def _upsert_statement(
+        self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]
+    ) -> Statement:
+        if len(columns[0]) <= _FEW_ROWS:
+            return super()._upsert_statement(table, shared, columns)
+        arrays = [
+            _array(map(_quoted, values) if column.kind == TEXT else values)
+            for column, values in zip(table.columns, columns)
+        ]
+        return _arrays_insert(table), [shared, *arrays]
+
+    @contextmanager
+    def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
+        """Wait 0.1 s at most for others' row locks, prefer indexes, and do not wait for the disk.
+
+        What a crash of the server brings back is deleted another time.
+        """
+        with transaction.atomic(using=self.connection.alias):
+            # A deadlock would be looked for after a second only. The statistics still tell of
+            # what has just been deleted, and by them it may seem best to read the whole table.
+            settings = {
+                "lock_timeout": "100ms",
+                "enable_seqscan": "off",
+                "synchronous_commit": "off",
+            }
+            if statement_timeout is not None:
+                settings["statement_timeout"] = f"{statement_timeout * 1000:.0f}ms"
+            self._set_locally(settings)
+            yield
+
+    def _set_locally(self, settings: Dict[str, str]) -> None:
+        calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"SELECT {calls}", [text for item in settings.items() for text in item])
+
+    def _is_conflict(self, error: OperationalError) -> bool:
+        cause = error.__cause__  # psycopg2's has pgcode, psycopg's sqlstate
+        code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        return code in _CONFLICTS
+
+
+@lru_cache(maxsize=None)
+def _arrays_insert(table: UpsertTable) -> str:
+    """Return the INSERT for many rows.
+
+    Each column's values come as one array, in PostgreSQL's own notation: so the
+    statement's text is always the same, and a driver has few values to quote.
+    """
+    elements = [_ELEMENTS[column.kind] for column in table.columns]
+    names = [column.name for column in table.columns]
+    values = ", ".join(value.format(name) for name, (_, value) in zip(names, elements))
+    arrays = ", ".join(f"%s::{element_type}[]" for element_type, _ in elements)
+    return (
+        f"INSERT INTO {table.name} ({', '.join(table.column_names)}) SELECT %s, {values}"
+        f" FROM unnest({arrays}) AS new ({', '.join(names)}) {on_conflict(table)}"
+    )
+
+
+def _array(elements: Iterable[Any]) -> str:
+    """Return the text of an array: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
+    return "{" + ",".join(["NULL" if each is None else str(each) for each in elements]) + "}"
+
+
+def _quoted(text: str) -> str:
+    """Return ``text``, whatever is in it, as an element of an array."""
+    if not text:
+        return '""'
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

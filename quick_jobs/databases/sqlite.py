@@ -1,0 +1,57 @@
+"""SQLite: a file, in which only one can write at a time."""
+
+from __future__ import annotations
+
+import datetime as dt
+import sqlite3
+from contextlib import contextmanager
+from typing import Iterator, Optional
+
+from django.db import OperationalError
+
+from quick_jobs.databases.base import Database, Unsuitable
+
+#: The first one that can INSERT ... ON CONFLICT.
+_OLDEST = (3, 24)
+
+# A process that waits looks again every 25 ms at the latest, and once it has waited for 128 ms,
+# every 100 ms at the latest (sqliteDefaultBusyCallback in SQLite's main.c). Between two batches
+# there is time for one look, in seconds, the search for the next one included.
+_LONG_WAIT = 0.12
+_PAUSE_FOR_OTHERS = 0.024
+_LONG_PAUSE_FOR_OTHERS = 0.1
+
+
+class SQLite(Database):
+    # Longer than elsewhere, as there are fewer pauses then, but not so long that they would have
+    # to be longer, too.
+    cleanup_batch_time = 0.07
+
+    def unsuitable(self) -> Optional[Unsuitable]:
+        if sqlite3.sqlite_version_info >= _OLDEST:
+            return None
+        return Unsuitable(
+            f"The job history needs SQLite 3.24 or newer, and Python has {sqlite3.sqlite_version}.",
+            "Use a Python with a newer SQLite, or another database.",
+        )
+
+    def now(self) -> dt.datetime:
+        text = self._fetch_value("SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'now')")
+        now = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f")
+        return now.replace(tzinfo=dt.timezone.utc)
+
+    @contextmanager
+    def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
+        """Wait as long as ever: nobody else could write anyway."""
+        yield
+
+    def wait_for_turn(self, table: str) -> None:
+        # Deletes nothing, and takes the lock all the same.
+        with self.connection.cursor() as cursor:
+            cursor.execute(f"DELETE FROM {self.connection.ops.quote_name(table)} WHERE 0")
+
+    def pause_after(self, batch_time: float) -> float:
+        return _LONG_PAUSE_FOR_OTHERS if batch_time > _LONG_WAIT else _PAUSE_FOR_OTHERS
+
+    def _is_conflict(self, error: OperationalError) -> bool:
+        return "is locked" in str(error)

@@ -1,0 +1,20 @@
+"""Conversions of moments to what the field of a model holds."""
+
+from __future__ import annotations
+
+import datetime as dt
+
+from django.conf import settings
+from django.utils import timezone
+
+
+def from_timestamp(seconds: float) -> dt.datetime:
+    """Return the POSIX time ``seconds`` as a model's field holds it."""
+    return as_stored(dt.datetime.fromtimestamp(seconds, dt.timezone.utc))
+
+
+def as_stored(moment: dt.datetime) -> dt.datetime:
+    """Return an aware ``moment`` as a model's field holds it: aware with ``USE_TZ``, else naive."""
+    if settings.USE_TZ:
+        return moment
+    return timezone.make_naive(moment, timezone.get_default_timezone())

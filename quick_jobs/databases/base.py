@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from abc import ABC, abstractmethod
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import lru_cache
 from itertools import repeat
 from typing import (
@@ -22,52 +21,13 @@ from typing import (
 
 from django.db import DatabaseError, DataError, IntegrityError, OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import DateTimeField
 
+from quick_jobs.databases.tables import DURATION, TIMESTAMP, BucketQuestion, Statement, UpsertTable
 from quick_jobs.databases.timestamps import from_timestamp
-
-#: A statement's text and its values.
-Statement = Tuple[str, List[Any]]
-
-# Kinds of columns. Each but WORD may be null.
-INTEGER = "integer"
-TIMESTAMP = "timestamp"  # given as POSIX time
-DURATION = "duration"  # given in seconds
-WORD = "word"  # text of nothing but letters, digits and underscores
-TEXT = "text"
 
 # Rows in a statement where the database sets no limit. More at once gains nothing.
 _MAX_ROWS = 500
-
-
-class Column(NamedTuple):
-    """A column and its kind, which says how its values are given and written."""
-
-    name: str
-    kind: str
-
-
-@dataclass(frozen=True, eq=False)
-class UpsertTable:
-    """A table whose rows are inserted, or overwrite those with the same ``key``.
-
-    All rows of a statement have the same value in the column ``shared``. A row
-    in which the column ``final`` is null overwrites nothing.
-    """
-
-    name: str
-    shared: str
-    columns: Tuple[Column, ...]
-    key: Tuple[str, ...]
-    final: str
-
-    @property
-    def column_names(self) -> List[str]:
-        return [self.shared, *(column.name for column in self.columns)]
-
-    @property
-    def overwritten(self) -> List[str]:
-        """The columns that are not in the key."""
-        return [name for name in self.column_names if name not in self.key]
 
 
 class Unsuitable(NamedTuple):
@@ -151,6 +111,36 @@ class Database(ABC):
         # Microseconds, where there is no type for it.
         return [None if each is None else round(each * 1_000_000) for each in values]
 
+    # The timeline.
+
+    def buckets_statement(self, question: BucketQuestion) -> Statement:
+        """Return the query for pairs of a job and a bucket in which it started, or None.
+
+        It looks once into the index for each bucket of each job, however many
+        executions there are.
+        """
+        ops, moment = self.connection.ops, self._moment_place()
+        edges = [ops.adapt_datetimefield_value(edge) for edge in question.edges]
+        pairs = list(zip(edges, edges[1:]))
+        buckets = " UNION ALL ".join(
+            f"SELECT {bucket} AS bucket, {moment} AS first, {moment} AS beyond"
+            for bucket in range(len(pairs))
+        )
+        # In the list of what is selected, where no planner makes a join with the whole table of it.
+        sql = (
+            "SELECT job.id, (SELECT buckets.bucket"
+            f" FROM {ops.quote_name(question.execution_table)} execution"
+            " WHERE execution.job_id = job.id AND execution.started_at >= buckets.first"
+            " AND execution.started_at < buckets.beyond LIMIT 1)"
+            f" FROM {ops.quote_name(question.job_table)} job CROSS JOIN ({buckets}) buckets"
+            f" WHERE job.id IN ({places(question.jobs)})"
+        )
+        return sql, [*(edge for pair in pairs for edge in pair), *question.jobs]
+
+    def _moment_place(self) -> str:
+        """Return the place of a moment where nothing else says its type."""
+        return f"CAST(%s AS {DateTimeField().cast_db_type(self.connection)})"
+
     # Cleaning up in the background.
 
     @contextmanager
@@ -214,7 +204,12 @@ def _rows_insert(table: UpsertTable) -> Tuple[str, str, List[int], List[int]]:
     kinds = [column.kind for column in table.columns]
     return (
         f"INSERT INTO {table.name} ({', '.join(names)}) VALUES",
-        "(" + ", ".join(["%s"] * len(names)) + ")",
+        f"({places(names)})",
         [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
         [index for index, kind in enumerate(kinds) if kind == DURATION],
     )
+
+
+def places(values: Sequence[Any]) -> str:
+    """Return a place for each value."""
+    return ", ".join(["%s"] * len(values))

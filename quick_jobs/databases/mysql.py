@@ -9,7 +9,8 @@ from typing import Dict, Iterable, Iterator, Optional
 
 from django.db import OperationalError
 
-from quick_jobs.databases.base import Database, UpsertTable
+from quick_jobs.databases.base import Database, places
+from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
 
 # Lock wait timeout, deadlock, record changed since it was read, lock not available, statement
 # timeout.
@@ -26,6 +27,23 @@ class MySQL(Database):
 
     def _on_conflict(self, table: UpsertTable) -> str:
         return _on_duplicate(table)
+
+    def buckets_statement(self, question: BucketQuestion) -> Statement:
+        """Read the index from the first edge to the last: MariaDB has no better use for it.
+
+        It would look for a bucket by reading all that the job has in the index.
+        """
+        ops = self.connection.ops
+        first, last = question.edges[0], question.edges[-1]
+        start, end = ops.adapt_datetimefield_value(first), ops.adapt_datetimefield_value(last)
+        length = (last - first).total_seconds() / (len(question.edges) - 1)
+        sql = (
+            "SELECT job_id, (TO_SECONDS(started_at) - TO_SECONDS(%s)) DIV %s AS bucket"
+            f" FROM {ops.quote_name(question.execution_table)}"
+            f" WHERE job_id IN ({places(question.jobs)}) AND started_at >= %s AND started_at < %s"
+            " GROUP BY job_id, bucket"
+        )
+        return sql, [start, int(length), *question.jobs, start, end]
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:

@@ -9,16 +9,15 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
 
 from django.db import OperationalError, transaction
 
-from quick_jobs.databases.base import (
+from quick_jobs.databases.base import Database, on_conflict
+from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,
     TEXT,
     TIMESTAMP,
     WORD,
-    Database,
     Statement,
     UpsertTable,
-    on_conflict,
 )
 
 # Lock not available, query canceled, deadlock, serialization failure.

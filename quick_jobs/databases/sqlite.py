@@ -40,6 +40,9 @@ class SQLite(Database):
         now = dt.datetime.strptime(text, "%Y-%m-%d %H:%M:%S.%f")
         return now.replace(tzinfo=dt.timezone.utc)
 
+    def _moment_place(self) -> str:
+        return "%s"  # moments are texts
+
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
         """Wait as long as ever: nobody else could write anyway."""

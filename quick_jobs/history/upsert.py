@@ -12,14 +12,14 @@ from django.db import transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.databases import database_of
-from quick_jobs.databases.base import (
+from quick_jobs.databases.base import Database
+from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,
     TEXT,
     TIMESTAMP,
     WORD,
     Column,
-    Database,
     UpsertTable,
 )
 from quick_jobs.history.record import Record

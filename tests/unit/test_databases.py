@@ -61,7 +61,10 @@ def test_three_kinds_of_database_are_supported():
 
 def test_a_database_is_a_file_and_every_file_has_one():
     files = {path.stem for path in (ROOT / "quick_jobs" / "databases").glob("*.py")}
-    ours = {f"{databases.__name__}.{stem}" for stem in files - {"__init__", "base", "timestamps"}}
+    ours = {
+        f"{databases.__name__}.{stem}"
+        for stem in files - {"__init__", "base", "tables", "timestamps"}
+    }
     classes = databases._DATABASES.values()
     assert sorted(each.__module__ for each in classes) == sorted(ours)
     assert all(issubclass(each, Database) for each in classes)
@@ -70,6 +73,15 @@ def test_a_database_is_a_file_and_every_file_has_one():
 def test_a_database_that_is_not_supported_has_a_name_for_messages():
     assert vendor_name(ConnectionTo("oracle")) == "oracle"
     assert vendor_name(ConnectionTo("unknown")) == "not configured"
+
+
+def test_nobody_else_asks_for_the_vendor():
+    askers = [
+        path
+        for path in (ROOT / "quick_jobs").rglob("*.py")
+        if path.parent.name != "databases" and ".vendor" in path.read_text(encoding="utf-8")
+    ]
+    assert not askers
 
 
 # The clock.

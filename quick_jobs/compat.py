@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import List
+import contextvars
+import functools
+from concurrent.futures import Executor
+from typing import List, MutableMapping, Optional
 
 import django
 from django.db import connections
@@ -38,3 +41,67 @@ else:
     def was_used(connection: BaseDatabaseWrapper) -> bool:
         """Return whether it was used, if only for the check."""
         return True
+
+
+if django.VERSION >= (3, 0):
+    from asgiref.local import Local
+    from asgiref.sync import SyncToAsync
+
+    try:
+        from asgiref.sync import ThreadSensitiveContext
+    except ImportError:
+        ThreadSensitiveContext = None  # type: ignore[assignment, misc]
+
+    def set_thread_context() -> Optional[object]:
+        """Have ``sync_to_async`` in this context use a thread of its own, and return its key."""
+        if ThreadSensitiveContext is None:
+            return None
+        key = ThreadSensitiveContext()
+        SyncToAsync.thread_sensitive_context.set(key)
+        return key
+
+    def take_thread_of(key: Optional[object]) -> Optional[Executor]:
+        """Return the executor of what :func:`set_thread_context` returned, if it was used."""
+        if key is None:
+            return None
+        executors: MutableMapping[object, Executor]
+        executors = SyncToAsync.context_to_thread_executor  # type: ignore[assignment]
+        return executors.pop(key, None)
+
+    def shared_async_executor() -> Optional[Executor]:
+        """Return the one executor of all async code, if there is no other and it was used."""
+        if ThreadSensitiveContext is not None:
+            return None
+        executor = SyncToAsync.single_thread_executor
+        return executor if executor._threads else None
+
+    def context_holds_active_settings() -> bool:
+        """Return whether an activated language and the like are in the context, not the thread.
+
+        They are from asgiref 3.7 on.
+        """
+        return _context_holds_locals()
+
+    @functools.lru_cache(maxsize=None)
+    def _context_holds_locals() -> bool:
+        local = Local()
+        contextvars.copy_context().run(setattr, local, "is_set", True)
+        return not hasattr(local, "is_set")
+
+else:
+
+    def set_thread_context() -> Optional[object]:
+        """Return None: this Django has nothing async."""
+        return None
+
+    def take_thread_of(key: Optional[object]) -> Optional[Executor]:
+        """Return None: this Django has nothing async."""
+        return None
+
+    def shared_async_executor() -> Optional[Executor]:
+        """Return None: this Django has nothing async."""
+        return None
+
+    def context_holds_active_settings() -> bool:
+        """Return False: an activated language and the like are in the thread."""
+        return False

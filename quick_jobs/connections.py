@@ -2,15 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import threading
+from typing import Dict, List
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
+from quick_jobs.connection_state import ConnectionState
 
 logger = logging.getLogger(__name__)
+
+
+class _Thread(threading.local):
+    """A thread's connections, which stay from one execution to the next."""
+
+    def __init__(self) -> None:
+        self.used: List[BaseDatabaseWrapper] = []
+        self.states: Dict[str, ConnectionState] = {}
+        self.kept = [
+            alias
+            for alias, database in connections.databases.items()
+            if database.get("CONN_MAX_AGE", 0) != 0
+        ]
+
+
+_thread = _Thread()
 
 
 def discard(connection: BaseDatabaseWrapper) -> None:
@@ -20,37 +39,61 @@ def discard(connection: BaseDatabaseWrapper) -> None:
     except Exception:
         logger.debug("Closing a connection failed", exc_info=True)
     finally:
+        _thread.states.pop(connection.alias, None)
         del connections[connection.alias]
-
-
-#: The connections that the last execution in a thread has left there.
-_left = threading.local()
 
 
 def prepare_connections() -> None:
     """Have connections that an execution left in this thread replaced if they are dead."""
-    for connection in getattr(_left, "connections", ()):
+    for state in list(_thread.states.values()):
+        connection = state.connection
         try:
             connection.close_if_unusable_or_obsolete()
             check_before_next_use(connection)
         except Exception:
             discard(connection)
+    for alias in _thread.kept:
+        # What a job puts on a connection whose session is kept is known only from before the job.
+        if alias not in _thread.states:
+            with contextlib.suppress(Exception):  # the job that uses it is told
+                _thread.states[alias] = ConnectionState(connections[alias])
 
 
 def leave_connections_clean(name: str) -> None:
     """End what ``name``, who is blamed in the log, left open on this thread's connections."""
-    _left.connections = initialized_connections()
-    for connection in _left.connections:
-        if connection.in_atomic_block:
-            logger.warning("%s left a transaction open; it is rolled back", name)
+    _thread.used = [
+        connection for connection in initialized_connections() if _leave_clean(connection, name)
+    ]
+
+
+def _leave_clean(connection: BaseDatabaseWrapper, name: str) -> bool:
+    """Leave a connection clean, and return True; or discard it, and return False."""
+    if connection.in_atomic_block:
+        logger.warning("%s left a transaction open; it is rolled back", name)
+        discard(connection)
+        return False
+    try:
+        if was_used(connection):
+            # Django knows nothing of a transaction that was begun by hand, which this ends,
+            # nor of a driver's connection that was closed, with which it fails.
+            connection.rollback()
+        connection.close_if_unusable_or_obsolete()
+    except Exception:
+        discard(connection)
+        return False
+    connection.queries_log.clear()
+    return True
+
+
+def reset_connections() -> None:
+    """Take everything off this thread's connections that was put on them since they were new.
+
+    To be called after :func:`leave_connections_clean`.
+    """
+    for connection in _thread.used:
+        state = _thread.states.get(connection.alias)
+        if state is None or state.connection is not connection:  # a job has made it
             discard(connection)
-            continue
-        try:
-            if was_used(connection):
-                # Django knows nothing of a transaction that was begun by hand, which this ends,
-                # nor of a driver's connection that was closed, with which it fails.
-                connection.rollback()
-            connection.close_if_unusable_or_obsolete()
-        except Exception:
-            discard(connection)
-        connection.queries_log.clear()
+            state = ConnectionState(connections[connection.alias])
+            _thread.states[connection.alias] = state
+        state.reset()

@@ -20,7 +20,9 @@ from collections import deque
 from typing import TYPE_CHECKING, Callable, Iterator, List, NamedTuple, Optional
 
 from django.db import DatabaseError, connections
+from django.urls import get_script_prefix, set_script_prefix
 
+from quick_jobs.async_threads import AsyncThread
 from quick_jobs.conf import conf
 from quick_jobs.discovery import check_runnable
 from quick_jobs.durations import Duration, to_timedelta
@@ -141,9 +143,17 @@ def run_job(
         env = FakeEnv()
     execution = Execution(1, ScheduledJob(job, 0, time.monotonic()), env, time.time())
     record = _Record(execution) if history else None
-    exception = contextvars.copy_context().run(
-        perform, execution, conf.max_traceback, lambda name: None
-    )
+    async_thread = AsyncThread()
+    script_prefix = get_script_prefix()
+    try:
+        exception = contextvars.copy_context().run(
+            perform, execution, conf.max_traceback, lambda name: None, async_thread
+        )
+    finally:
+        set_script_prefix(script_prefix)
+        closed = async_thread.leave(job.name)
+        if closed is not None:
+            closed.result()  # a session that is still open would keep the test database
     row = None
     if record is not None:
         try:

@@ -10,9 +10,18 @@ import threading
 import time
 from typing import Callable, Optional
 
+from django.conf import settings
+from django.urls import set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
-from quick_jobs.connections import leave_connections_clean, prepare_connections
+from quick_jobs.async_threads import AsyncThread
+from quick_jobs.caches import close_caches
+from quick_jobs.compat import context_holds_active_settings
+from quick_jobs.connections import (
+    leave_connections_clean,
+    prepare_connections,
+    reset_connections,
+)
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
@@ -127,31 +136,50 @@ def execute(
 
     Nothing that the job raises gets out, and nothing that it leaves behind in
     the thread reaches the next: context variables, an open transaction, a
-    broken connection, an activated language or time zone. The same holds for
-    the receivers of its signals.
+    broken connection, what it has put on Django's connections, an activated
+    language, time zone or URLconf, the threads of its async code. The same
+    holds for the receivers of its signals.
     """
     prepare_connections()
+    async_thread = AsyncThread()
     execution.thread_id = threading.get_ident()
     try:
-        context.run(perform, execution, max_traceback, leave_connections_clean, clock, wall_clock)
+        context.run(
+            perform,
+            execution,
+            max_traceback,
+            leave_connections_clean,
+            async_thread,
+            clock,
+            wall_clock,
+        )
     finally:
         execution.thread_id = None
-    translation.deactivate()
-    timezone.deactivate()
+    async_thread.leave(execution.name)
+    reset_connections()
+    close_caches()
+    if not context_holds_active_settings():
+        translation.deactivate()
+        timezone.deactivate()
+        set_urlconf(None)
 
 
 def perform(
     execution: Execution,
     max_traceback: int,
     clean_up: Callable[[str], None],
+    async_thread: AsyncThread,
     clock: Callable[[], float] = time.monotonic,
     wall_clock: Callable[[], float] = time.time,
 ) -> Optional[BaseException]:
     """Send the signals and call the job between them; return the exception if it failed.
 
     ``clean_up`` is called, with whom to blame, after everybody who may have
-    left a database connection in disorder.
+    left a database connection in disorder. All of them reverse URLs as views
+    do, and have ``async_thread``.
     """
+    async_thread.enter()
+    set_script_prefix("/" if settings.FORCE_SCRIPT_NAME is None else settings.FORCE_SCRIPT_NAME)
     job = execution.scheduled.job
     if execution_started.receivers:
         send(execution_started, job, job_name=job.name)

@@ -15,6 +15,7 @@ from typing import Callable, NamedTuple
 import django
 import pytest
 from django.db import connection, connections, transaction
+from django.db.backends.signals import connection_created
 from django.utils import timezone, translation
 
 from quick_jobs.environment import RunEnv, RunInterrupted
@@ -23,6 +24,7 @@ from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.signals import execution_started
 from tests.records import MOMENT
 
 LIMIT = 64 * 1024
@@ -700,6 +702,160 @@ def test_queries_that_were_logged_for_debugging_do_not_pile_up(transactional_db,
 
     run_in_a_worker(job, job)
     assert seen == [0, 0]
+
+
+# What is on a connection besides the session.
+
+
+def refuses(execute, sql, params, many, context):
+    raise AssertionError("a wrapper of another job")
+
+
+def wrap_queries(env):
+    connection.execute_wrappers.append(refuses)
+
+
+def wrap_queries_anew(env):
+    connection.execute_wrappers = [refuses]
+
+
+def wrap_queries_and_connect_again(env):
+    connection.close()
+    connection.execute_wrappers.append(lambda execute, *args: execute(*args))
+    create(env)
+
+
+def force_debug_cursor(env):
+    connection.force_debug_cursor = True
+
+
+def set_tenant(env):
+    connection.tenant = "a client"
+
+
+def set_tenant_and_connect(env):
+    connection.close()
+    set_tenant(env)
+    create(env)
+
+
+def patch_it(env):
+    connection.cursor = None
+
+
+@pytest.mark.parametrize("uses_it", [False, True])
+@pytest.mark.parametrize(
+    "put",
+    [
+        wrap_queries,
+        wrap_queries_anew,
+        wrap_queries_and_connect_again,
+        force_debug_cursor,
+        set_tenant,
+        set_tenant_and_connect,
+        patch_it,
+    ],
+)
+def test_what_a_job_puts_on_a_connection_does_not_reach_the_next(max_age, put, uses_it):
+    seen = []
+
+    def puts(env):
+        if uses_it:
+            create(env)
+        put(env)
+
+    def looks(env):
+        seen.append(
+            (
+                list(connection.execute_wrappers),
+                connection.force_debug_cursor,
+                hasattr(connection, "tenant"),
+                "cursor" in vars(connections["default"]),
+            )
+        )
+        create(env)
+
+    executions = run_in_a_worker(puts, looks, puts, looks)
+    assert [each.traceback for each in executions] == [""] * 4
+    assert seen == [([], False, False, False)] * 2
+
+
+def test_what_connecting_puts_on_a_connection_stays_as_long_as_it_is_open(max_age):
+    """A receiver is called when it is connected, and not again for each job."""
+    seen = []
+
+    def passes(execute, *args):
+        return execute(*args)
+
+    def put(connection, **kwargs):
+        connection.execute_wrappers.append(passes)
+        connection.made_by_a_receiver = True
+
+    def job(env):
+        wrap_queries_and_connect_again(env)
+        create(env)
+        seen.append((passes in connection.execute_wrappers, connection.made_by_a_receiver))
+        set_tenant(env)
+
+    def looks(env):
+        create(env)
+        seen.append((list(connection.execute_wrappers), connection.made_by_a_receiver))
+        assert not hasattr(connection, "tenant")
+
+    connection_created.connect(put)
+    try:
+        executions = run_in_a_worker(job, looks, looks)
+    finally:
+        connection_created.disconnect(put)
+    assert [each.traceback for each in executions] == [""] * 3
+    assert seen == [(True, True), ([passes], True), ([passes], True)]
+
+
+def test_a_session_is_kept_as_the_settings_say(max_age):
+    sessions = []
+
+    def job(env):
+        create(env)
+        sessions.append(connection.connection)
+        set_tenant(env)
+
+    run_in_a_worker(job, job, job)
+    assert len({id(each) for each in sessions}) == (3 if max_age == 0 else 1)
+
+
+def test_receivers_and_their_job_have_the_same_connection(max_age):
+    """What a receiver of the start puts on it is there for the job, and is gone afterwards."""
+    seen = []
+
+    def job(env):
+        create(env)
+        seen.append(hasattr(connection, "tenant"))
+
+    def receiver(**kwargs):
+        seen.append(hasattr(connection, "tenant"))
+        set_tenant(None)
+
+    execution_started.connect(receiver)
+    try:
+        run_in_a_worker(job, job)
+    finally:
+        execution_started.disconnect(receiver)
+    assert seen == [False, True, False, True]
+
+
+def test_what_django_knows_of_the_server_is_asked_once_for_a_thread(max_age):
+    if connection.vendor != "mysql":
+        pytest.skip("only for MySQL it takes a query")
+    asked = []
+
+    def job(env):
+        connection.ensure_connection()
+        asked.append(dict(vars(connections["default"])))
+
+    run_in_a_worker(job, job, job)
+    facts = [{k: v for k, v in each.items() if k.startswith("mysql_")} for each in asked]
+    assert facts[2]
+    assert all(facts[2][name] is facts[1][name] for name in facts[2])
 
 
 # A job that forks.

@@ -1,0 +1,30 @@
+"""The connections of a thread to caches: closed after an execution, as after a request."""
+
+from __future__ import annotations
+
+import functools
+import logging
+
+from django.conf import settings
+from django.core.cache import close_caches as close_all
+from django.core.cache.backends.base import BaseCache
+from django.utils.module_loading import import_string
+
+logger = logging.getLogger(__name__)
+
+
+def close_caches() -> None:
+    """Close this thread's caches, if there is a backend that has something to close."""
+    if any(_closes_something(cache.get("BACKEND", "")) for cache in settings.CACHES.values()):
+        try:
+            close_all()
+        except Exception:
+            logger.exception("closing the caches failed")
+
+
+@functools.lru_cache(maxsize=None)
+def _closes_something(backend: str) -> bool:
+    try:
+        return import_string(backend).close is not BaseCache.close
+    except ImportError:
+        return False  # who uses it is told

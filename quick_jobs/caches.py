@@ -1,4 +1,4 @@
-"""The connections of a thread to caches: closed after an execution, as after a request."""
+"""The connections to caches: closed after an execution, as after a request."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ logger = logging.getLogger(__name__)
 
 
 def close_caches() -> None:
-    """Close this thread's caches, if there is a backend that has something to close."""
+    """Close the caches of this thread or context, if a backend has something to close."""
     if any(_closes_something(cache.get("BACKEND", "")) for cache in settings.CACHES.values()):
         try:
             close_all()

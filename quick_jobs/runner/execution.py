@@ -157,7 +157,7 @@ def execute(
         execution.thread_id = None
     async_thread.leave(execution.name)
     reset_connections()
-    close_caches()
+    context.run(close_caches)
     if not context_holds_active_settings():
         translation.deactivate()
         timezone.deactivate()

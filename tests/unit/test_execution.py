@@ -14,8 +14,11 @@ from typing import Callable, NamedTuple
 
 import django
 import pytest
+from django.core.cache import cache
+from django.core.cache.backends.locmem import LocMemCache
 from django.db import connection, connections, transaction
 from django.db.backends.signals import connection_created
+from django.urls import get_urlconf, reverse, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
 from quick_jobs.environment import RunEnv, RunInterrupted
@@ -418,6 +421,63 @@ def test_an_activated_time_zone_does_not_reach_the_next_job():
 
     run_in_a_worker(job, job)
     assert seen == ["UTC", "UTC"]
+
+
+def test_an_activated_urlconf_does_not_reach_the_next_job():
+    seen = []
+
+    def job(env):
+        seen.append(get_urlconf())
+        set_urlconf("shop.urls")
+
+    run_in_a_worker(job, job)
+    assert seen == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("name", "url"),
+    [("/shop", "/shop/admin/"), ("/shop/", "/shop/admin/"), ("", "/admin/"), (None, "/admin/")],
+)
+def test_urls_have_the_prefix_of_the_site(settings, name, url):
+    settings.FORCE_SCRIPT_NAME = name
+    seen = []
+
+    def job(env):
+        seen.append(reverse("admin:index"))
+        set_script_prefix("/another")
+
+    def receiver(**kwargs):
+        seen.append(reverse("admin:index"))
+
+    execution_started.connect(receiver)
+    try:
+        run_in_a_worker(job, job)
+    finally:
+        execution_started.disconnect(receiver)
+    assert seen == [url] * 4
+
+
+class RecordingCache(LocMemCache):
+    closed = 0
+
+    def close(self, **kwargs):
+        type(self).closed += 1
+        if self.closed == 2:
+            raise OSError("the cache is away")
+
+
+def test_caches_are_closed_after_a_job_as_after_a_request(settings, caplog):
+    settings.CACHES = {"default": {"BACKEND": "tests.test_execution.RecordingCache"}}
+
+    def job(env):
+        cache.set("key", "value")
+        seen.append(RecordingCache.closed)
+
+    seen = []
+    run_in_a_worker(job, job, job)
+    assert seen == [0, 1, 2]
+    (error,) = [each for each in caplog.records if each.levelno >= logging.ERROR]
+    assert error.getMessage() == "closing the caches failed"
 
 
 def create(env):

@@ -13,6 +13,7 @@ from datetime import timedelta
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
+from django.urls import reverse
 from django.utils import timezone
 
 from quick_jobs import RunInterrupted, register_job
@@ -360,3 +361,17 @@ def test_the_package_and_its_signals_are_imported_before_there_are_models():
         "import sys, quick_jobs, quick_jobs.signals; sys.exit('quick_jobs.models' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-W", "error", "-c", code]).returncode == 0
+
+
+def test_its_urls_have_the_prefix_of_the_site_and_those_of_the_test_stay(settings):
+    settings.FORCE_SCRIPT_NAME = "/shop"
+    seen = []
+
+    @a_job
+    def job(env):
+        seen.append(reverse("admin:index"))
+
+    before = reverse("admin:index")
+    run_job(job)
+    assert seen == ["/shop/admin/"]
+    assert reverse("admin:index") == before

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import logging
+import sys
 import threading
 
 import django
@@ -21,7 +23,10 @@ from tests.test_execution import Between, kill, run_in_a_worker, session
 if django.VERSION < (3, 0):
     pytest.skip("this Django has nothing async", allow_module_level=True)
 
-from asgiref.sync import SyncToAsync, async_to_sync, sync_to_async
+import asgiref.sync
+from asgiref.sync import SyncToAsync, async_to_sync
+
+sync_to_async = functools.partial(asgiref.sync.sync_to_async, thread_sensitive=True)
 
 has_threads_of_their_own = pytest.mark.skipif(
     set_thread_context() is None, reason="this asgiref has one thread for all"
@@ -29,10 +34,14 @@ has_threads_of_their_own = pytest.mark.skipif(
 
 
 @pytest.fixture(autouse=True)
-def no_connections_of_a_thread_for_all():
-    """Close those that asgiref's own thread has if a test has used it."""
+def nothing_of_asgiref_itself_is_left():
+    """Close what asgiref keeps for the whole process if a test has used it."""
     yield
     SyncToAsync.single_thread_executor.submit(connections.close_all).result(10)
+    if sys.version_info < (3, 10):  # asgiref then makes a loop in the main thread
+        with contextlib.suppress(RuntimeError):
+            asyncio.get_event_loop().close()
+            asyncio.set_event_loop(None)
 
 
 class Seen:

@@ -467,7 +467,7 @@ class RecordingCache(LocMemCache):
 
 
 def test_caches_are_closed_after_a_job_as_after_a_request(settings, caplog):
-    settings.CACHES = {"default": {"BACKEND": "tests.test_execution.RecordingCache"}}
+    settings.CACHES = {"default": {"BACKEND": f"{__name__}.RecordingCache"}}
 
     def job(env):
         cache.set("key", "value")

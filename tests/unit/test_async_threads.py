@@ -18,7 +18,7 @@ from quick_jobs.compat import set_thread_context
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.testing import run_job
 from tests.site import wait_until
-from tests.test_execution import Between, kill, run_in_a_worker, session
+from tests.unit.test_execution import Between, kill, run_in_a_worker, session
 
 if django.VERSION < (3, 0):
     pytest.skip("this Django has nothing async", allow_module_level=True)

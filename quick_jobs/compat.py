@@ -105,3 +105,43 @@ else:
     def context_holds_active_settings() -> bool:
         """Return False: an activated language and the like are in the thread."""
         return False
+
+
+#: What atomic() calls to begin a transaction in SQLite.
+START_TRANSACTION = "_start_transaction_under_autocommit"
+
+if django.VERSION >= (5, 1):
+
+    def begins_deferred(connection: BaseDatabaseWrapper) -> bool:
+        """Return whether transactions of an open SQLite connection begin without a lock."""
+        mode = connection.transaction_mode  # type: ignore[attr-defined]
+        return mode in (None, "DEFERRED") and not _starts_in_its_own_way(connection)
+
+    def begin_immediate(connection: BaseDatabaseWrapper) -> None:
+        """Begin with the write lock on an open SQLite connection, unless the site chose a mode."""
+        if connection.transaction_mode is None:  # type: ignore[attr-defined]
+            connection.transaction_mode = "IMMEDIATE"  # type: ignore[attr-defined]
+
+else:
+
+    def begins_deferred(connection: BaseDatabaseWrapper) -> bool:
+        """Return whether transactions of an open SQLite connection begin without a lock."""
+        return not _starts_in_its_own_way(connection)
+
+    def begin_immediate(connection: BaseDatabaseWrapper) -> None:
+        """Begin with the write lock on an open SQLite connection, unless the site chose a mode."""
+        if not _starts_in_its_own_way(connection):
+            start = functools.partial(_execute, connection, "BEGIN IMMEDIATE")
+            setattr(connection, START_TRANSACTION, start)
+
+    def _execute(connection: BaseDatabaseWrapper, sql: str) -> None:
+        connection.cursor().execute(sql)
+
+
+def _starts_in_its_own_way(connection: BaseDatabaseWrapper) -> bool:
+    """Return whether a backend or a receiver of the site's own says how transactions begin."""
+    from django.db.backends.sqlite3.base import DatabaseWrapper  # not every Python has sqlite3
+
+    own = getattr(type(connection), START_TRANSACTION)
+    is_replaced = own is not getattr(DatabaseWrapper, START_TRANSACTION)
+    return is_replaced or START_TRANSACTION in vars(connection)

@@ -111,6 +111,14 @@ class Database(ABC):
         # Microseconds, where there is no type for it.
         return [None if each is None else round(each * 1_000_000) for each in values]
 
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Write in here what belongs to the history. Where only one can write, wait for it first.
+
+        That is a transaction in SQLite; elsewhere each statement stands for itself.
+        """
+        yield
+
     # The timeline.
 
     def buckets_statement(self, question: BucketQuestion) -> Statement:
@@ -162,10 +170,6 @@ class Database(ABC):
     def _timeouts(self, statement_timeout: Optional[float]) -> ContextManager[None]:
         """Set the timeouts outside a transaction."""
 
-    def wait_for_turn(self, table: str) -> None:
-        """In a transaction, wait until it may write ``table``, where only one can write."""
-        return
-
     def pause_after(self, batch_time: float) -> float:
         """Return for how many seconds others need a turn after a batch took ``batch_time``."""
         return 0.0
@@ -181,6 +185,10 @@ class Database(ABC):
     @abstractmethod
     def _is_conflict(self, error: OperationalError) -> bool:
         """Return whether it tells of a lock, a deadlock or a timeout."""
+
+    def is_locked(self, error: BaseException) -> bool:
+        """Return whether somebody else is using the database, where one lock is for all of it."""
+        return False
 
     def is_about_data(self, error: BaseException) -> bool:
         """Return whether the values that were to be written caused it, not the database's state."""

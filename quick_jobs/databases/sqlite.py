@@ -10,6 +10,7 @@ from typing import Iterator, Optional
 from django.db import OperationalError
 
 from quick_jobs.databases.base import Database, Unsuitable
+from quick_jobs.databases.write_lock import is_locked, short_commit
 
 #: The first one that can INSERT ... ON CONFLICT.
 _OLDEST = (3, 24)
@@ -44,17 +45,20 @@ class SQLite(Database):
         return "%s"  # moments are texts
 
     @contextmanager
+    def writing(self) -> Iterator[None]:
+        with short_commit(self.connection):
+            yield
+
+    @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
         """Wait as long as ever: nobody else could write anyway."""
         yield
-
-    def wait_for_turn(self, table: str) -> None:
-        # Deletes nothing, and takes the lock all the same.
-        with self.connection.cursor() as cursor:
-            cursor.execute(f"DELETE FROM {self.connection.ops.quote_name(table)} WHERE 0")
 
     def pause_after(self, batch_time: float) -> float:
         return _LONG_PAUSE_FOR_OTHERS if batch_time > _LONG_WAIT else _PAUSE_FOR_OTHERS
 
     def _is_conflict(self, error: OperationalError) -> bool:
-        return "is locked" in str(error)
+        return is_locked(error)
+
+    def is_locked(self, error: BaseException) -> bool:
+        return is_locked(error)

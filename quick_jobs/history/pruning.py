@@ -17,7 +17,7 @@ from quick_jobs.databases.base import Database
 from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
 from quick_jobs.history.unused import ForgottenJobs, GoneRunners
-from quick_jobs.models import Job, JobExecution
+from quick_jobs.models import JobExecution
 from quick_jobs.registration import registered_as
 
 Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
@@ -211,12 +211,10 @@ class Pruning:
     def _delete(self, rows: Rows) -> Counter[Any]:
         """Delete ``rows`` in one transaction; return how many of each model."""
         counts: Counter[Any] = Counter()
-        with transaction.atomic(using=self._using, savepoint=False):
-            # Not timed, as it takes no longer with more rows.
-            self._database.wait_for_turn(Job._meta.db_table)
-            with self._timed():
-                for queryset in rows:
-                    counts[queryset.model] += queryset._raw_delete(self._using) or 0
+        writing = self._database.writing()
+        with writing, transaction.atomic(using=self._using, savepoint=False), self._timed():
+            for queryset in rows:
+                counts[queryset.model] += queryset._raw_delete(self._using) or 0
         return +counts
 
     def _count(self, rows: Rows) -> Counter[Any]:

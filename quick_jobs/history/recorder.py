@@ -235,7 +235,7 @@ class Recorder(History):
     def _fail(self, exc: Exception) -> None:
         """Keep what was to be written, and decide when and how to try again."""
         self._backlog.put_back()
-        self._retries.failed(self._clock(), self._random())
+        self._retries.failed(self._clock(), self._random(), self._storage.is_locked(exc))
         self._pruning = None
         if isinstance(exc, NotMigrated) and self._is_first_answer:
             self._tell(TablesMissing(str(exc)))

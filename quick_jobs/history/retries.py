@@ -9,6 +9,9 @@ from typing import Optional
 _FIRST_BACKOFF = 0.1
 _LONGEST_BACKOFF = 2.0
 
+# Seconds of failures after which a locked database is an outage. Before, a job is using it.
+_LONG_LOCK = 10.0
+
 
 class Retries:
     """Counts the failures in a row. ``at`` is when to try again; None when all is well."""
@@ -16,27 +19,30 @@ class Retries:
     def __init__(self, now: float) -> None:
         self.failures = 0
         self.at: Optional[float] = now  # nothing has succeeded yet
+        #: Whether the last failure is the one that makes it an outage.
+        self.begins_outage = False
+        #: Whether what comes now comes after an outage.
+        self.was_outage = False
+        self._failing_since = now
 
-    def failed(self, now: float, random: float) -> None:
+    def failed(self, now: float, random: float, is_locked: bool = False) -> None:
         """Count a failure ``now``; ``random``, from 0 to 1, spreads the tries of many runners.
 
         After the first one there is a try at once: a connection that broke is no outage.
+        Neither is a database that a job has locked (``is_locked``), for some seconds.
         """
         self.failures += 1
+        if self.failures == 1:
+            self._failing_since = now
+        is_short_lock = is_locked and now - self._failing_since < _LONG_LOCK
+        self.begins_outage = not self.was_outage and self.failures > 1 and not is_short_lock
+        self.was_outage = self.was_outage or self.begins_outage
         backoff = 0.0
-        if self.failures > 1:
+        if self.failures > 1 and is_locked:
+            backoff = _FIRST_BACKOFF  # the try itself waits for its turn
+        elif self.failures > 1:
             backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self.failures - 2, 10))
         self.at = now + backoff * (0.5 + random / 2)
-
-    @property
-    def begins_outage(self) -> bool:
-        """Whether the last failure is the one that makes it an outage."""
-        return self.failures == 2
-
-    @property
-    def was_outage(self) -> bool:
-        """Whether what comes now comes after an outage."""
-        return self.failures > 1
 
     def hurry(self, now: float) -> None:
         """Try again ``now``, if a try is due at all: there may not be time for another."""
@@ -46,6 +52,7 @@ class Retries:
     def succeeded(self) -> None:
         """Forget the failures."""
         self.failures = 0
+        self.begins_outage = self.was_outage = False
         self.at = None
 
     def is_waiting(self, now: float) -> bool:

@@ -11,7 +11,17 @@ import os
 import socket
 import time
 import uuid
-from typing import Collection, Dict, Iterator, List, NamedTuple, Optional, Sequence, TypeVar
+from typing import (
+    Collection,
+    ContextManager,
+    Dict,
+    Iterator,
+    List,
+    NamedTuple,
+    Optional,
+    Sequence,
+    TypeVar,
+)
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
@@ -77,8 +87,9 @@ class Storage:
         try:
             # Finds none, but needs all the columns. Those of the other tables are needed below.
             list(JobExecution.objects.using(self.using).filter(pk=0))
-            job_ids = self._register_jobs()
-            runner_id = self._register_runner(job_ids.values())
+            with self._writing():
+                job_ids = self._register_jobs()
+                runner_id = self._register_runner(job_ids.values())
         except DatabaseError:
             self.reset()
             self._check_tables()
@@ -142,15 +153,17 @@ class Storage:
         """Put starts and ends on record in one transaction. An end overwrites, a start does not."""
         assert self._runner_id is not None, "the runner is to be registered first"
         connection = connections[self.using]
-        upsert(connection, self._runner_id, self._job_ids, records)
+        with self._writing():
+            upsert(connection, self._runner_id, self._job_ids, records)
         connection.queries_log.clear()  # with DEBUG it would keep thousands of these statements
 
     def beat(self, dropped_executions: int) -> None:
         """Write the heartbeat; put a runner whose row has gone on record anew."""
-        updated = self._runner_row().update(
-            last_heartbeat_at=as_stored(database_now(self.using)),
-            dropped_executions=dropped_executions,
-        )
+        with self._writing():
+            updated = self._runner_row().update(
+                last_heartbeat_at=as_stored(database_now(self.using)),
+                dropped_executions=dropped_executions,
+            )
         if not updated:
             self.register()
 
@@ -158,12 +171,16 @@ class Storage:
         """Put on record that, when (POSIX time) and why the runner stopped."""
         if not self._runner_row().exists():
             self.register()
-        self._runner_row().update(
-            stopped_at=from_timestamp(stopped_at),
-            stop_reason=reason,
-            stop_detail=detail[:255],
-            dropped_executions=dropped_executions,
-        )
+        with self._writing():
+            self._runner_row().update(
+                stopped_at=from_timestamp(stopped_at),
+                stop_reason=reason,
+                stop_detail=detail[:255],
+                dropped_executions=dropped_executions,
+            )
+
+    def _writing(self) -> ContextManager[None]:
+        return database_of(connections[self.using]).writing()
 
     def _runner_row(self) -> JobRunnerQuerySet:
         return JobRunner.objects.using(self.using).filter(pk=self._runner_id)
@@ -171,6 +188,10 @@ class Storage:
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
         discard(connections[self.using])
+
+    def is_locked(self, error: BaseException) -> bool:
+        """Return whether a job or somebody else has locked the whole database."""
+        return database_of(connections[self.using]).is_locked(error)
 
     def is_about_data(self, error: BaseException) -> bool:
         """Return whether the values that were to be written caused it, not the database's state."""

@@ -1,4 +1,4 @@
-"""SQLite is locked, read-only, out of reach or out of space: the jobs go on."""
+"""SQLite is locked, read-only, out of reach or out of space: the jobs go on, and share it."""
 
 import contextlib
 import shutil
@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from tests.faults.conftest import sqlite
-from tests.faults.shops import STEADY, stop
+from tests.faults.shops import BUSY, STEADY, stop
 from tests.site import wait_until
 
 # Root may write whatever the file's mode is; without capabilities he may not.
@@ -118,3 +118,100 @@ def test_a_database_that_cannot_be_written_stops_no_job_and_costs_no_record(
 @pytest.mark.faults
 def test_a_full_disk_stops_no_job_and_costs_no_record(small_disk_shop, tmp_path):
     assert_survives(small_disk_shop, full(tmp_path / "disk"))
+
+
+# Jobs that use the database at the same time as the history does.
+
+MODELS = """
+    from django.contrib.auth.models import Group
+"""
+
+#: Reads, does something slow, and writes: README's way of sending emails.
+READS_THEN_WRITES = """
+    @register_job(interval=0.01)
+    def reads_then_writes(env):
+        with seen("reads_then_writes"), transaction.atomic():
+            group = Group.objects.first()
+            time.sleep(0.3)
+            group.name = str(time.time())
+            group.save()
+"""
+
+UPDATES_OR_CREATES = "".join(
+    f"""
+    @register_job(interval={interval})
+    def {name}(env):
+        with seen("{name}"):
+            Group.objects.update_or_create(name="{name}")
+    """
+    for name, interval in [("updates", 0.05), ("updates_too", 0.07)]
+)
+
+#: Has a cursor open for seconds. In the rollback journal, nobody can commit meanwhile.
+ITERATES = """
+    @register_job(interval=60)
+    def iterates(env):
+        with seen("iterates"), connection.cursor() as cursor:
+            cursor.execute("SELECT name FROM auth_group")
+            cursor.fetchone()
+            time.sleep(6)
+"""
+
+READS = """
+    @register_job(interval=0.1)
+    def reads(env):
+        with seen("reads"):
+            Group.objects.count()
+"""
+
+HOLDS_THE_LOCK = """
+    @register_job(interval=60)
+    def holds_the_lock(env):
+        with seen("holds_the_lock"), transaction.atomic():
+            Group.objects.create(name="held")
+            time.sleep({seconds})
+"""
+
+
+def ends_of(shop, name):
+    return sum(words[:2] == ["ended", name] for words in shop.told())
+
+
+def work(shop, *jobs, until):
+    """Have ``jobs`` run until one of them, by its name, has ended a number of times."""
+    shop.jobs(MODELS, *jobs)
+    group = "from django.contrib.auth.models import Group; Group.objects.get_or_create(name='a')"
+    made = shop.run("shell", "--verbosity=0", "-c", f"{group}; Group.objects.create(name='b')")
+    assert made.returncode == 0, made.stderr
+    runner = shop.start("run_jobs")
+    name, times = until
+    wait_until(lambda: ends_of(shop, name) >= times, 60)
+    stop(runner)
+    for execution in shop.executions(outcome="failed"):
+        assert execution.job.name.endswith("_fails"), execution.traceback
+    shop.assert_history_is_true()
+    return runner.output
+
+
+def test_jobs_that_read_and_then_write_share_the_database_with_the_history(file_shop):
+    work(file_shop, READS_THEN_WRITES, BUSY, until=("reads_then_writes", 8))
+
+
+def test_update_or_create_shares_the_database_with_the_history(file_shop):
+    work(file_shop, UPDATES_OR_CREATES, BUSY, until=("updates", 40))
+
+
+def test_jobs_can_read_while_the_history_waits_for_another_who_reads(new_shop, folder, unblocked):
+    """Who waits for two seconds at most would fail for a commit that waits as long."""
+    shop = new_shop(sqlite(folder / "database", timeout=2))
+    output = work(shop, ITERATES, READS, BUSY, until=("iterates", 1))
+    assert "the history cannot be written" not in output
+
+
+def test_a_job_that_holds_the_lock_for_seconds_is_no_outage_and_delays_no_job_twice(
+    new_shop, folder, unblocked
+):
+    shop = new_shop(sqlite(folder / "database", timeout=1))
+    output = work(shop, STEADY, HOLDS_THE_LOCK.format(seconds=4), until=("holds_the_lock", 1))
+    assert "the history cannot be written" not in output
+    shop.assert_starts_were_late_once_at_most()

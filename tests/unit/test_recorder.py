@@ -73,6 +73,9 @@ class FakeStorage:
         self.stopped = StopInfo(reason, detail, stopped_at)
         self.dropped_executions = dropped_executions
 
+    def is_locked(self, error):
+        return "is locked" in str(error)
+
     def is_about_data(self, error):
         return database_of(connections[self.using]).is_about_data(error)
 
@@ -310,6 +313,19 @@ def test_the_first_failure_is_followed_by_a_try_at_once_with_a_new_connection(
     assert storage.asked == ["write", "reset", "write"]
     assert told == [StartsRecorded([1])]
     assert not caplog.records
+
+
+def test_a_lock_is_told_only_after_ten_seconds_of_failures(recorder, storage, clock, told, caplog):
+    storage.outage = OperationalError("database is locked")
+    recorder.put([a_start(1)])
+    for _ in range(3):
+        recorder.step()
+        clock.now += 4
+    assert told == []
+    assert caplog.records == []
+    recorder.step()
+    assert told == [HistoryAway()]
+    assert "the history cannot be written" in caplog.text
 
 
 def test_the_second_failure_is_told_and_warned_of_once(recorder, storage, clock, told, caplog):

@@ -41,6 +41,47 @@ def test_an_outage_begins_with_the_second_failure_in_a_row_and_only_once(retries
     assert retries.was_outage
 
 
+def test_a_locked_database_is_an_outage_only_after_ten_seconds_of_failures(retries):
+    began = []
+    for seconds in (0, 5, 9.9, 10, 15):
+        retries.failed(NOON + seconds, 0.5, is_locked=True)
+        began.append(retries.begins_outage)
+    assert began == [False, False, False, True, False]
+    assert retries.was_outage
+
+
+def test_a_lock_does_not_lengthen_the_pauses(retries):
+    pauses = []
+    for _ in range(8):
+        retries.failed(NOON, 1.0, is_locked=True)
+        pauses.append(retries.at - NOON)
+    assert pauses == [0, *[pytest.approx(0.1)] * 7]
+
+
+def test_another_failure_after_a_lock_is_an_outage_at_once(retries):
+    retries.failed(NOON, 0.5, is_locked=True)
+    retries.failed(NOON, 0.5, is_locked=True)
+    assert not retries.was_outage
+    retries.failed(NOON, 0.5)
+    assert retries.begins_outage
+
+
+def test_a_lock_within_an_outage_does_not_end_it(retries):
+    retries.failed(NOON, 0.5)
+    retries.failed(NOON, 0.5)
+    retries.failed(NOON, 0.5, is_locked=True)
+    assert retries.was_outage
+    assert not retries.begins_outage
+
+
+def test_the_time_of_a_lock_begins_anew_after_success(retries):
+    retries.failed(NOON, 0.5, is_locked=True)
+    retries.succeeded()
+    retries.failed(NOON + 60, 0.5, is_locked=True)
+    retries.failed(NOON + 61, 0.5, is_locked=True)
+    assert not retries.was_outage
+
+
 def test_the_pauses_double_up_to_two_seconds(retries):
     pauses = []
     for _ in range(8):

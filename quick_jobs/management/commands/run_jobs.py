@@ -21,6 +21,7 @@ from quick_jobs.checks import LEFT_OUT, check_database, check_settings
 from quick_jobs.conf import conf
 from quick_jobs.console import log_to_console
 from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
+from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import (
     JobsError,
     all_jobs,
@@ -123,7 +124,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._patience = options["stop_timeout"]
-        with log_to_console(options["verbosity"]):
+        with log_to_console(options["verbosity"]), immediate_transactions():
             try:
                 jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
                 runner_options = _runner_options(options)

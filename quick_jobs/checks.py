@@ -1,4 +1,4 @@
-"""System checks, under the tag ``quick_jobs``; none of them asks a database.
+"""System checks, under the tag ``quick_jobs``; but for W005, none of them asks a database.
 
 =====================  ======================================================================
 ``quick_jobs.E001``    ``QUICK_JOBS_HEARTBEAT_INTERVAL`` is wrong
@@ -14,21 +14,22 @@
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
-=====================  ======================================================================
-"""
+``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
+=====================  ==============================================================="""
 
 from __future__ import annotations
 
 from datetime import timedelta
-from typing import List
+from typing import Any, List
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
+from django.db import DatabaseError, connections, router
 
 from quick_jobs.commands import makes_tables, running_command
 from quick_jobs.conf import DEFAULTS, conf
 from quick_jobs.databases import database_of, is_supported
+from quick_jobs.databases.write_lock import faults_of_locking
 from quick_jobs.discovery import (
     ImportFailed,
     JobsError,
@@ -116,6 +117,36 @@ def check_database(**_: object) -> List[checks.CheckMessage]:
     if unsuitable is None:
         return []
     return [checks.Error(unsuitable.reason, hint=unsuitable.remedy, id="quick_jobs.E009")]
+
+
+@checks.register(checks.Tags.database)
+def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
+    """Warn when a request can fail because a runner writes to the same file of SQLite.
+
+    It asks the database, and so runs only where Django allows that: with ``migrate``
+    and ``check --database``.
+    """
+    using = router.db_for_write(JobExecution)
+    if "databases" in options and using not in (options["databases"] or ()):
+        return []
+    try:
+        faults = faults_of_locking(connections[using])
+    except DatabaseError:
+        return []  # whoever needs it will say so
+    if not faults:
+        return []
+    option = (
+        "OPTIONS = {'transaction_mode': 'IMMEDIATE', 'init_command': 'PRAGMA journal_mode=WAL'}"
+    )
+    return [
+        checks.Warning(
+            f"Beside run_jobs, requests that use the SQLite database {using!r} can fail "
+            f"with 'database is locked': {', and '.join(faults)}.",
+            hint=f"In DATABASES[{using!r}]: {option}. Django has these options from 5.1 on; "
+            "docs/troubleshooting.md says what to do before.",
+            id="quick_jobs.W005",
+        )
+    ]
 
 
 @checks.register("quick_jobs", deploy=True)

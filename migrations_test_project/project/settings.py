@@ -2,6 +2,8 @@
 
 import os
 
+import django
+
 BASE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 DEBUG = True  # serves the admin's static files, and allows requests from this machine only
@@ -51,6 +53,10 @@ DATABASES = {
         "OPTIONS": {"timeout": 20},  # one writer at a time, and there are many threads
     }
 }
+if django.VERSION >= (5, 1):  # the admin's requests share the database with the jobs
+    DATABASES["default"]["OPTIONS"].update(
+        transaction_mode="IMMEDIATE", init_command="PRAGMA journal_mode=WAL"
+    )
 
 ROOT_URLCONF = "project.urls"
 STATIC_URL = "/static/"

@@ -5,6 +5,7 @@ import shutil
 import signal
 from urllib.request import urlopen
 
+import django
 import pytest
 
 from tests.site import ROOT, Project
@@ -32,6 +33,12 @@ def sample(tmp_path):
 
 def test_its_migrations_and_ours_are_complete(sample):
     checked = sample.run("makemigrations", "--check", "--dry-run")
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+@pytest.mark.skipif(django.VERSION < (5, 1), reason="Django has no options for it")
+def test_its_admin_can_share_the_database_with_its_jobs(sample):
+    checked = sample.run("check", "--database=default", "--fail-level=WARNING")
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 

@@ -196,8 +196,10 @@ def _running_imports() -> Tuple[Tuple[str, object], ...]:
     found: List[Tuple[str, object]] = []
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None:
-        if frame.f_code.co_name == "<module>" and "__name__" in frame.f_globals:
-            found.append((str(frame.f_globals["__name__"]), frame.f_globals.get("__spec__")))
+        if frame.f_code.co_name == "<module>":
+            name = frame.f_globals.get("__name__")
+            if name in sys.modules:  # not so for code that is run by exec(), as in test workers
+                found.append((str(name), frame.f_globals.get("__spec__")))
         frame = frame.f_back
     return tuple(found)
 

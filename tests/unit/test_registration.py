@@ -366,3 +366,17 @@ def test_jobs_of_one_name_are_all_remembered():
     def namesake(env): ...
 
     assert registered_as("tests.unit.test_registration.namesake") == (first, namesake)
+
+
+def test_a_job_that_is_registered_by_code_that_exec_runs_is_remembered():
+    """As in the workers of pytest-xdist, all of whose work is run so."""
+
+    def register():
+        @register_job(60)
+        def in_exec(env): ...
+
+        return in_exec
+
+    run = {"__name__": "nowhere", "register": register}
+    exec("job = register()", run)
+    assert registered_as(run["job"].name) == (run["job"],)

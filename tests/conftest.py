@@ -27,6 +27,8 @@ ON_REQUEST = ("browser", "faults")
 def pytest_itemcollected(item):
     if WITH_PROCESSES.intersection(item.path.relative_to(Path(__file__).parent).parts[:1]):
         item.add_marker("processes")
+    if re.search(r" at 0x[0-9a-f]+", item.nodeid):
+        raise pytest.UsageError(f"each worker would name it differently: {item.nodeid}")
 
 
 @pytest.hookimpl(trylast=True)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import functools
 import inspect
 from datetime import timedelta
+from operator import attrgetter
 
 import django
 import pytest
@@ -333,7 +334,9 @@ class Methods:
     def is_bound(self, env): ...
 
 
-@pytest.mark.parametrize("method", [Methods.of_an_object, Methods.decorated], ids=repr)
+@pytest.mark.parametrize(
+    "method", [Methods.of_an_object, Methods.decorated], ids=attrgetter("__name__")
+)
 def test_a_method_without_an_object_is_a_problem(method):
     assert RegisteredJob(method, timedelta(0)).problem() == (
         "is a method, which needs an object to be called on: make it a function, "
@@ -341,7 +344,9 @@ def test_a_method_without_an_object_is_a_problem(method):
     )
 
 
-@pytest.mark.parametrize("method", [Methods.is_fine, Methods().is_bound], ids=repr)
+@pytest.mark.parametrize(
+    "method", [Methods.is_fine, Methods().is_bound], ids=attrgetter("__name__")
+)
 def test_a_function_of_a_class_that_needs_no_object_has_no_problem(method):
     assert RegisteredJob(method, timedelta(0)).problem() is None
 

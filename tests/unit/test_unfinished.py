@@ -90,7 +90,9 @@ def test_what_fails_while_it_is_closed_is_the_cause():
 
 
 @pytest.mark.parametrize(
-    "result", [0, "done", [], iter([]), map(str, []), coroutine, generator], ids=repr
+    "result",
+    [0, "done", [], iter([]), map(str, []), coroutine, generator],
+    ids=["int", "str", "list", "iterator", "map", "coroutine function", "generator function"],
 )
 def test_any_other_result_is_fine(result):
     refuse_unfinished(result)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import threading
 from typing import Dict, List
 
@@ -12,8 +11,9 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.compat import check_before_next_use, initialized_connections, was_used
 from quick_jobs.connection_state import ConnectionState
+from quick_jobs.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class _Thread(threading.local):
@@ -36,8 +36,8 @@ def discard(connection: BaseDatabaseWrapper) -> None:
     """Close a connection for good: one closed inside a transaction would stay unusable."""
     try:
         connection.close()
-    except Exception:
-        logger.debug("Closing a connection failed", exc_info=True)
+    except Exception as exc:
+        logger.debug("Closing a connection failed", exc_info=exc)
     finally:
         _thread.states.pop(connection.alias, None)
         del connections[connection.alias]

@@ -17,22 +17,39 @@ def leave(status: int, patience: float) -> None:
     """End the process with ``status`` if threads are left; else return, as all is well.
 
     Threads that are not daemons get ``patience`` seconds to end. The
-    interpreter's own way out would wait for them for ever, and can crash on
-    daemon threads that are still at work.
+    interpreter's own way out would wait for them for ever, as it would for a
+    reader of what was printed, and can crash on daemon threads that are still
+    at work.
     """
     deadline = time.monotonic() + patience
     with contextlib.suppress(KeyboardInterrupt):  # who presses Ctrl-C now has no more patience
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join(max(0.0, deadline - time.monotonic()))
-    if threading.active_count() == 1:
-        return
+    is_alone = threading.active_count() == 1
     cut = threading.Timer(_AT_EXIT, os._exit, args=(status,))
     cut.daemon = True
-    cut.start()
-    atexit._run_exitfuncs()
+    try:
+        cut.start()
+    except (RuntimeError, MemoryError):
+        # There are as many threads as there may be. Without this one, what follows could last.
+        os._exit(status)
+    if not is_alone:
+        atexit._run_exitfuncs()
+    _flush()  # which lasts if nobody reads
+    if not is_alone:
+        os._exit(status)
+    cut.cancel()
+    cut.join()
+
+
+def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # Its reader may have gone, it may be closed, or None if it was from the start.
+        # It may be closed, or None if it was from the start.
         with contextlib.suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    os._exit(status)
+            try:
+                stream.flush()
+            except BrokenPipeError:
+                # Its reader has gone. The interpreter flushes once more, and takes that for a
+                # failure of the process.
+                os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

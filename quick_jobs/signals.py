@@ -25,14 +25,15 @@ under ``quick_jobs``, and stands in the history.
 
 from __future__ import annotations
 
-import logging
 from typing import Any
 
 from django.dispatch import Signal
 
+from quick_jobs.logs import get_logger
+
 __all__ = ["execution_finished", "execution_started"]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 execution_started = Signal()
 execution_finished = Signal()

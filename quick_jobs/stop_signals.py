@@ -11,6 +11,8 @@ import threading
 import time
 from typing import Any, Callable, Dict, Iterator
 
+from quick_jobs import threads
+
 # Those that the platform has; Windows has neither SIGQUIT nor SIGHUP.
 _NAMES = [n for n in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP") if hasattr(signal, n)]
 
@@ -87,7 +89,7 @@ def _waking(wake: Callable[[], None]) -> Iterator[None]:
             wake()
 
     listener = threading.Thread(target=listen, name="quick_jobs signals", daemon=True)
-    listener.start()
+    threads.start(listener)
     before = signal.set_wakeup_fd(outward.fileno(), warn_on_full_buffer=False)
     try:
         yield

@@ -7,7 +7,6 @@ tried again, for as long as the runner lives.
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from queue import Empty
@@ -16,6 +15,7 @@ from typing import Callable, Iterable, List, Optional
 
 from django.db import Error, connections
 
+from quick_jobs import threads
 from quick_jobs.history.backlog import Backlog
 from quick_jobs.history.base import History, StopInfo, Tell
 from quick_jobs.history.messages import (
@@ -29,9 +29,10 @@ from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
 from quick_jobs.history.retries import Retries
 from quick_jobs.history.storage import NotMigrated, Storage
+from quick_jobs.logs import get_logger
 from quick_jobs.mailbox import Mailbox
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 # Starts and ends in one transaction: enough to make its cost small for each of them, and few
 # enough that a job waits no more than milliseconds for the others in its batch.
@@ -82,7 +83,7 @@ class Recorder(History):
 
     def start(self, tell: Tell) -> None:
         self._tell = tell
-        self._thread.start()
+        threads.start(self._thread)
 
     def put(self, records: Iterable[Record]) -> None:
         dropped_before = self._backlog.dropped

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextvars
 import datetime as dt
-import logging
 import os
 import threading
 import time
@@ -25,6 +24,7 @@ from quick_jobs.connections import (
 from quick_jobs.durations import in_words
 from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
+from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.runner.unfinished import refuse_unfinished
@@ -32,7 +32,7 @@ from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, traceback_text, user_traceback
 
 # Its public name, whatever the module is called.
-logger = logging.getLogger("quick_jobs.execution")
+logger = get_logger("quick_jobs.execution")
 
 
 class Execution:

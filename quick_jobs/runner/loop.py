@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextvars
-import logging
 import threading
 import time
 from random import random as a_random_share
@@ -17,6 +16,7 @@ from quick_jobs.history.messages import (
     TablesMissing,
     ThreadDied,
 )
+from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
@@ -31,7 +31,7 @@ from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.stopping import Stopping
 from quick_jobs.runner.workers import WorkerPool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 # While more executions than this wait for a thread, ends do not wake the loop, which would
 # interrupt the workers each time. It finds them when it looks after those that wait.

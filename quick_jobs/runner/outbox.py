@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from typing import List
 
 from quick_jobs.history import History
 from quick_jobs.history.record import Record
+from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
 from quick_jobs.tracebacks import stack_text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 NEVER_BEGUN = "the runner stopped before the job began"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 import threading
 from typing import Callable, Optional, Sequence
 
 from quick_jobs.durations import in_words
 from quick_jobs.history import History, StopInfo
+from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.outbox import Outbox
@@ -17,7 +17,7 @@ from quick_jobs.runner.shutdown import Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 # A site may have thousands of jobs; those that hang are named when they are given up on.
 _MOST_NAMES = 10

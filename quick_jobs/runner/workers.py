@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import itertools
+import math
 import threading
 import time
 from collections import deque
 from typing import Callable, Deque, Generic, List, Optional, Set, TypeVar
 
 from django.db import connections
+
+from quick_jobs import threads
+from quick_jobs.logs import get_logger
+
+logger = get_logger(__name__, may_wait=False)
 
 Task = TypeVar("Task")
 
@@ -29,6 +35,10 @@ _BUSY_CPU_SHARE = 0.3
 
 # ... unless nothing at all has moved for so many checks: then a job holds its thread.
 _PATIENCE = 20
+
+
+# When the machine has had no thread to give, none is asked for so many seconds.
+_TRY_AGAIN_AFTER = 1.0
 
 
 class Growth:
@@ -62,8 +72,8 @@ class WorkerPool(Generic[Task]):
 
     There are only as many as are needed, never more than tasks at one time: a
     task takes a thread that rests, the last first; the pool grows when tasks
-    have waited. A thread that has rested for long goes, and closes its
-    database connections.
+    have waited, or makes do with the threads that the machine gives it. A
+    thread that has rested for long goes, and closes its database connections.
     All methods are for one thread, the owner's. A thread that dies of an
     error, which ``work`` should never let happen, says so with ``on_death``.
     """
@@ -84,6 +94,8 @@ class WorkerPool(Generic[Task]):
         self._is_stopped = False
         self._threads: Set[threading.Thread] = set()
         self._names = itertools.count(1)
+        self._try_again_at = -math.inf  # when another thread may be asked for
+        self._has_said_so = False
         self._growth = Growth()
         self._checked_at: Optional[float] = None
         self._cpu_at_check = 0.0
@@ -108,19 +120,21 @@ class WorkerPool(Generic[Task]):
         self._waiting_at_check += 1
         if self._checked_at is None:
             self._start_checking(now)
-        if not self._threads:
-            self._add_thread()
+        if not self._threads and now >= self._try_again_at:
+            self._add_thread(now)
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`check` is to be called, or None if no task is waiting."""
         if self._checked_at is None or not self._tasks:
             self._checked_at = None
             return None
-        return self._checked_at + GROW_AFTER
+        return max(self._checked_at + GROW_AFTER, self._try_again_at)
 
     def check(self, now: float) -> None:
         """Add threads if tasks have been waiting and more threads would help."""
         if self._checked_at is None or now < self._checked_at + GROW_AFTER:
+            return
+        if now < self._try_again_at:
             return
         waiting = len(self._tasks)
         taken = self._waiting_at_check - waiting
@@ -129,8 +143,8 @@ class WorkerPool(Generic[Task]):
         for _ in range(self._growth.threads_to_add(unattended, taken, cpu_share)):
             with self._lock:
                 is_woken = self._wake()
-            if not is_woken:
-                self._add_thread()
+            if not is_woken and not self._add_thread(now):
+                break
         self._continue_checking(now, waiting)
 
     def stop(self) -> None:
@@ -164,14 +178,26 @@ class WorkerPool(Generic[Task]):
         self._idle.pop().release()
         return True
 
-    def _add_thread(self) -> None:
+    def _add_thread(self, now: float) -> bool:
+        """Start a thread; return False if the machine has none to give, for a while."""
         thread = threading.Thread(
             target=self._run, name=f"quick_jobs worker {next(self._names)}", daemon=True
         )
         self._threads.add(thread)
         with self._lock:
             self._waking += 1
-        thread.start()
+        try:
+            threads.start(thread)
+        except threads.NoThread as exc:
+            with self._lock:
+                self._waking -= 1
+            self._threads.discard(thread)
+            self._try_again_at = now + _TRY_AGAIN_AFTER
+            if not self._has_said_so:
+                self._has_said_so = True
+                logger.warning("%s The jobs go on with the threads there are: %d.", exc, self.size)
+            return False
+        return True
 
     def _run(self) -> None:
         try:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import gc
 import io
-import logging
 import math
 import random
 import sys
 import traceback
-from typing import Any, List, NoReturn, Sequence
+from typing import Any, ContextManager, List, NoReturn, Sequence
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
@@ -34,13 +34,15 @@ from quick_jobs.discovery import (
 from quick_jobs.durations import in_words
 from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.logs import get_logger, in_background, say
 from quick_jobs.models import JobExecution
 from quick_jobs.process_exit import leave
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner, RunnerOptions
 from quick_jobs.stop_signals import stop_on_signals
+from quick_jobs.threads import NoThread
 
-logger = logging.getLogger("quick_jobs")
+logger = get_logger("quick_jobs", may_wait=False)
 
 _STOP_TIMEOUT = 5.0
 
@@ -116,7 +118,8 @@ class Command(BaseCommand):
             leave(exc.code if isinstance(exc.code, int) else 1, self._patience)
             raise
         except Exception:
-            traceback.print_exc()
+            with contextlib.suppress(Exception):  # standard error may be closed
+                traceback.print_exc()
             leave(1, self._patience)
             sys.exit(1)
         else:
@@ -124,34 +127,43 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self._patience = options["stop_timeout"]
-        with log_to_console(options["verbosity"]), immediate_transactions():
+        # Whoever only looks at the jobs reads as slowly as they like.
+        log_thread: ContextManager[None] = (
+            contextlib.nullcontext() if options["trial_run"] else in_background()
+        )
+        with log_to_console(options["verbosity"]), log_thread, immediate_transactions():
             try:
                 jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
                 runner_options = _runner_options(options)
                 history: History = NoHistory() if options["no_history"] else _history(jobs)
             except (JobsError, ImproperlyConfigured) as exc:
                 self._refuse(str(exc))
-            runner = Runner(jobs, history, runner_options)
-            # From here on, as whoever is told of the jobs may stop them.
-            with stop_on_signals(runner.request_stop, runner.wake):
-                names = ", ".join(job.name for job in jobs)
-                count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
-                logger.info("%s to run: %s", count, names)
+            if options["trial_run"]:
+                _log_jobs(jobs)
                 if options["print_jobs"]:
-                    self._print(jobs)
-                if options["trial_run"]:
-                    return
-                # What there is now stays: to look through it for garbage, again and again, would
-                # hold up every thread, for tens of milliseconds on a site of middle size.
-                gc.freeze()
-                status = runner.run()
+                    with contextlib.suppress(BrokenPipeError):  # as for `... | head`
+                        self._print(jobs)
+                return
+            runner = Runner(jobs, history, runner_options)
+            try:
+                # From here on, as whoever is told of the jobs may stop them.
+                with stop_on_signals(runner.request_stop, runner.wake):
+                    _log_jobs(jobs)
+                    if options["print_jobs"]:
+                        say(lambda: self._print(jobs), "the list of jobs")
+                    # What there is now stays: to look through it for garbage, again and again,
+                    # would hold up every thread, for tens of milliseconds on a site of middle size.
+                    gc.freeze()
+                    status = runner.run()
+            except NoThread as exc:
+                self._refuse(str(exc))
             if runner.refusal:
                 self._refuse(runner.refusal)
         if status:
             sys.exit(status)
 
     def _refuse(self, message: str) -> NoReturn:
-        self.stderr.write(message)
+        say(lambda: self.stderr.write(message), message)
         sys.exit(1)
 
     def _print(self, jobs: Sequence[RegisteredJob]) -> None:
@@ -199,6 +211,12 @@ def _find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Registe
         )
     check_runnable(jobs)
     return jobs
+
+
+def _log_jobs(jobs: Sequence[RegisteredJob]) -> None:
+    names = ", ".join(job.name for job in jobs)
+    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+    logger.info("%s to run: %s", count, names)
 
 
 def _runner_options(options: Any) -> RunnerOptions:

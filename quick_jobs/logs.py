@@ -1,0 +1,218 @@
+"""Loggers that neither fail nor hold up whoever logs.
+
+They are the standard library's, by the same names, with two differences. What a handler, a filter
+or a formatter raises is reported on standard error, and goes no further. And while
+:func:`in_background` is in force, threads that decide (the runner's loop, the recorder) leave
+their lines to another thread: a handler may wait for as long as it likes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections import deque
+from typing import Callable, Deque, Iterator, Optional, Tuple
+
+# Seconds between two reports of failures: a broken handler fails with each line.
+_REPORT_INTERVAL = 60.0
+
+# Lines that may wait; more are dropped. More than the executions that the history keeps in memory,
+# each of which has a line if it cannot be saved by the end.
+_CAPACITY = 100_000
+
+# At the end, what waits gets so many seconds, and no more once so many have passed without a line.
+_AT_END = 5.0
+_STUCK_AFTER = 1.0
+
+
+class Logger:
+    """The methods of ``logging.getLogger(name)`` that are used here. None raises.
+
+    ``may_wait`` is False in threads that decide.
+    """
+
+    def __init__(self, name: str, may_wait: bool) -> None:
+        self._logger = logging.getLogger(name)
+        self._may_wait = may_wait
+
+    def debug(self, message: str, *args: object, exc_info: Optional[BaseException] = None) -> None:
+        self._log(logging.DEBUG, message, args, exc_info)
+
+    def info(self, message: str, *args: object) -> None:
+        self._log(logging.INFO, message, args, None)
+
+    def warning(self, message: str, *args: object) -> None:
+        self._log(logging.WARNING, message, args, None)
+
+    def error(self, message: str, *args: object, exc_info: Optional[BaseException] = None) -> None:
+        self._log(logging.ERROR, message, args, exc_info)
+
+    def critical(
+        self, message: str, *args: object, exc_info: Optional[BaseException] = None
+    ) -> None:
+        self._log(logging.CRITICAL, message, args, exc_info)
+
+    def _log(
+        self, level: int, message: str, args: Tuple[object, ...], error: Optional[BaseException]
+    ) -> None:
+        try:
+            if not self._logger.isEnabledFor(level):
+                return
+            # What Logger.info() does; it would take this file for the caller's on Python 3.7.
+            caller = sys._getframe(2)
+            code = caller.f_code
+            record = self._logger.makeRecord(
+                self._logger.name,
+                level,
+                code.co_filename,
+                caller.f_lineno,
+                message,
+                args,
+                None if error is None else (type(error), error, error.__traceback__),
+                code.co_name,
+            )
+            if self._may_wait or not _background.is_on:
+                self._logger.handle(record)
+                return
+        except BaseException as exc:
+            _report(exc, message)
+            return
+        _background.put(lambda: self._logger.handle(record), message)
+
+
+def get_logger(name: str, may_wait: bool = True) -> Logger:
+    """Return the logger ``name``; with ``may_wait=False``, for a thread that decides."""
+    return Logger(name, may_wait)
+
+
+def say(write: Callable[[], object], what: str) -> None:
+    """Call ``write``, which reports ``what``, as the lines of a thread that decides are written."""
+    if _background.is_on:
+        _background.put(write, what)
+    else:
+        _guarded(write, what)
+
+
+@contextlib.contextmanager
+def in_background() -> Iterator[None]:
+    """Have lines of loggers that may not wait written by a thread, which there is while they come.
+
+    At the end they are waited for, unless nothing moves.
+    """
+    _background.is_on = True
+    try:
+        yield
+    finally:
+        _background.is_on = False
+        _background.finish()
+
+
+class _Background:
+    """Writes what waits, in a thread that ends when nothing does."""
+
+    def __init__(self) -> None:
+        self.is_on = False
+        self._waiting: Deque[Tuple[Callable[[], object], str]] = deque()
+        self._changed = threading.Condition()  # guards what follows, and is notified of progress
+        self._thread: Optional[threading.Thread] = None
+        self._progress_at = 0.0
+
+    def put(self, write: Callable[[], object], what: str) -> None:
+        """Have ``write`` called soon. This never waits."""
+        with self._changed:
+            if len(self._waiting) < _CAPACITY:
+                self._waiting.append((write, what))
+            if self._thread is not None:
+                return
+            self._thread = thread = threading.Thread(
+                target=self._run, name="quick_jobs log", daemon=True
+            )
+        try:
+            thread.start()
+        except (RuntimeError, MemoryError):  # there are as many threads as there may be
+            self._run()
+
+    def finish(self) -> None:
+        """Wait until all is written, unless nothing moves."""
+        now = time.monotonic()
+        deadline = now + _AT_END
+        with self._changed:
+            self._progress_at = now
+            while self._thread is not None:
+                left = min(deadline, self._progress_at + _STUCK_AFTER) - time.monotonic()
+                if left <= 0:
+                    return
+                self._changed.wait(left)
+
+    def _run(self) -> None:
+        while True:
+            with self._changed:
+                self._progress_at = time.monotonic()
+                self._changed.notify_all()
+                if not self._waiting:
+                    self._thread = None
+                    return
+                write, what = self._waiting.popleft()
+            _guarded(write, what)
+
+
+_background = _Background()
+
+
+def _guarded(write: Callable[[], object], what: str) -> None:
+    try:
+        write()
+    except BaseException as exc:
+        _report(exc, what)
+
+
+class _Reports:
+    """When a failure of the log is reported, and how many there were since the last report."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._last: Optional[float] = None
+        self._unreported = 0
+
+    def count(self, now: float) -> Optional[int]:
+        """Count a failure; return how many went unreported before it, or None if it does too."""
+        with self._lock:
+            if self._last is not None and now < self._last + _REPORT_INTERVAL:
+                self._unreported += 1
+                return None
+            self._last = now
+            unreported, self._unreported = self._unreported, 0
+            return unreported
+
+
+_reports = _Reports()
+
+
+def _report(error: BaseException, what: str) -> None:
+    """Say on standard error, if there is one, that ``what`` could not be written."""
+    if isinstance(error, KeyboardInterrupt) and _is_ctrl_c():
+        raise error
+    unreported = _reports.count(time.monotonic())
+    if unreported is None:
+        return
+    with contextlib.suppress(Exception):  # there may be no standard error, or no reader of it
+        since = f", and {unreported} lines before" if unreported else ""
+        lines = traceback.format_exception(type(error), error, error.__traceback__)
+        sys.stderr.write(
+            f"quick_jobs: a line of the log was lost ({what!r}){since}. This is said once a "
+            f"minute.\n{''.join(lines)}"
+        )
+        sys.stderr.flush()
+
+
+def _is_ctrl_c() -> bool:
+    """Return whether KeyboardInterrupt in this thread can come from a person."""
+    return (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )

@@ -501,3 +501,65 @@ def test_one_does_not_wait_longer_for_threads_than_one_has_said(owner, waiting):
     pool_owner.pool.join(0)
     assert 0.049 <= time.monotonic() - before < 20
     assert pool_owner.pool.size == 3
+
+
+# A machine that has no more threads to give.
+
+
+@pytest.fixture
+def limit(monkeypatch):
+    """Refuse threads while there are as many as ``limit.size``."""
+
+    class Limit:
+        size = 0
+        error = RuntimeError("can't start new thread")
+        asked = 0
+
+    start = threading.Thread.start
+
+    def start_or_refuse(thread):
+        Limit.asked += 1
+        workers_alive = [each for each in threading.enumerate() if "worker" in each.name]
+        if len(workers_alive) >= Limit.size:
+            raise Limit.error
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_or_refuse)
+    return Limit
+
+
+@pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()], ids=repr)
+def test_with_few_threads_all_tasks_are_done_and_it_is_said_once(owner, limit, caplog, error):
+    limit.size, limit.error = 3, error
+    pool_owner = owner(lambda task: time.sleep(0.02))
+    pool_owner.submit(range(60))
+    pool_owner.drive_until(lambda: len(pool_owner.done) == 60)
+    assert len(pool_owner.workers) <= 3
+    assert pool_owner.deaths == []
+    (record,) = caplog.records
+    assert record.levelname == "WARNING"
+    assert "'quick_jobs worker 4' cannot be started" in record.getMessage()
+    assert record.getMessage().endswith("The jobs go on with the threads there are: 3.")
+
+
+def test_without_any_thread_tasks_wait_for_one(owner, limit):
+    pool_owner = owner(lambda task: None)
+    pool_owner.submit(range(3))
+    assert pool_owner.pool.size == 0
+    limit.size = 2
+    pool_owner.drive_until(lambda: len(pool_owner.done) == 3)
+
+
+def test_the_machine_is_not_asked_for_threads_all_the_time(owner, limit):
+    pool = owner(lambda task: None).pool
+    for task in range(100):
+        pool.submit(task, now=100.0)
+    for tick in range(99):
+        pool.check(100.0 + tick / 100)
+    assert limit.asked == 1
+    assert pool.next_check() == 101.0
+    pool.check(101.0)
+    assert limit.asked == 2
+    limit.size = 1
+    pool.check(102.0)
+    wait_until(lambda: pool.waiting == 0)

@@ -74,6 +74,7 @@ class WorkerPool(Generic[Task]):
     task takes a thread that rests, the last first; the pool grows when tasks
     have waited, or makes do with the threads that the machine gives it. A
     thread that has rested for long goes, and closes its database connections.
+    ``cpu_clock`` returns the seconds of CPU that the process has used.
     All methods are for one thread, the owner's. A thread that dies of an
     error, which ``work`` should never let happen, says so with ``on_death``.
     """
@@ -83,10 +84,12 @@ class WorkerPool(Generic[Task]):
         work: Callable[[Task], None],
         on_death: Callable[[BaseException], None],
         idle_timeout: float = IDLE_TIMEOUT,
+        cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         self._work = work
         self._on_death = on_death
         self._idle_timeout = idle_timeout
+        self._cpu_clock = cpu_clock
         self._lock = threading.Lock()  # for the four below
         self._tasks: Deque[Task] = deque()
         self._idle: List[threading.Lock] = []  # what wakes each of them up when released
@@ -138,7 +141,9 @@ class WorkerPool(Generic[Task]):
             return
         waiting = len(self._tasks)
         taken = self._waiting_at_check - waiting
-        cpu_share = (time.process_time() - self._cpu_at_check) / (now - self._checked_at)
+        cpu_share = (self._cpu_clock() - self._cpu_at_check) / (now - self._checked_at)
+        if not self._threads:
+            cpu_share = 0.0  # whatever the process is busy with, a thread is needed
         unattended = max(0, waiting - self._waking)
         for _ in range(self._growth.threads_to_add(unattended, taken, cpu_share)):
             with self._lock:
@@ -167,7 +172,7 @@ class WorkerPool(Generic[Task]):
 
     def _continue_checking(self, now: float, waiting: int) -> None:
         self._checked_at = now
-        self._cpu_at_check = time.process_time()
+        self._cpu_at_check = self._cpu_clock()
         self._waiting_at_check = waiting
 
     def _wake(self) -> bool:

@@ -366,9 +366,9 @@ def test_what_was_taken_since_the_last_check_counts(owner, waiting):
     assert seen == [(2, 1, True), (2, 1, True), (0, 2, True)]
 
 
-@pytest.mark.alone
 def test_the_processors_time_counts():
-    pool = WorkerPool(lambda task: None, on_death=print)
+    cpu = 7.0
+    pool = WorkerPool(lambda task: None, on_death=print, cpu_clock=lambda: cpu)
     seen = []
 
     class Remembering(Growth):
@@ -378,15 +378,14 @@ def test_the_processors_time_counts():
 
     pool.submit("task", now=100.0)
     pool._growth = Remembering()
-    before = time.process_time()
-    while time.process_time() < before + 0.05:
-        pass
-    pool.check(100.1)
-    pool.check(200.1)
+    cpu = 7.5
+    pool.check(101.0)
+    pool.check(103.0)
+    cpu = 9.5
+    pool.check(104.0)
     pool.stop()
     pool.join(20)
-    assert 0.5 <= seen[0] < 10
-    assert seen[1] < 0.1
+    assert seen == [0.5, 0.0, 2.0]
 
 
 # How threads end.
@@ -542,8 +541,9 @@ def test_with_few_threads_all_tasks_are_done_and_it_is_said_once(owner, limit, c
     assert record.getMessage().endswith("The jobs go on with the threads there are: 3.")
 
 
-def test_without_any_thread_tasks_wait_for_one(owner, limit):
-    pool_owner = owner(lambda task: None)
+@pytest.mark.parametrize("cpu_clock", [lambda: 0.0, time.monotonic], ids=["idle", "busy"])
+def test_without_any_thread_tasks_wait_for_one(owner, limit, cpu_clock):
+    pool_owner = owner(lambda task: None, cpu_clock=cpu_clock)
     pool_owner.submit(range(3))
     assert pool_owner.pool.size == 0
     limit.size = 2

@@ -11,7 +11,7 @@ import pytest
 
 from quick_jobs import logs
 from quick_jobs.logs import get_logger, in_background, say
-from tests.site import wait_until
+from tests.site import ROOT, wait_until
 
 NAME = "quick_jobs.tests"
 
@@ -292,3 +292,15 @@ def test_where_no_thread_can_be_started_lines_are_written_in_place(records, monk
 def test_what_cannot_be_said_is_reported(reported):
     say(lambda: fail(None), "the list")
     assert "('the list')" in reported()
+
+
+def test_all_that_a_runner_logs_goes_through_here():
+    """The admin's pages log in the web process; the console's handler is put on a logger."""
+    own = {"logs.py", "console.py", "admin/static_files.py"}
+    package = ROOT / "quick_jobs"
+    found = {
+        str(path.relative_to(package))
+        for path in package.rglob("*.py")
+        if "logging.getLogger(" in path.read_text(encoding="utf-8")
+    }
+    assert found == own

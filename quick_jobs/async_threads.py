@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 from concurrent.futures import Executor, Future
 from typing import Optional
 
@@ -15,8 +14,9 @@ from quick_jobs.compat import (
     shared_async_executor,
     take_thread_of,
 )
+from quick_jobs.logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class AsyncThread:
@@ -65,6 +65,6 @@ def _close_connections(name: str) -> None:
             logger.warning("%s left a transaction open; it is rolled back", name)
         try:
             connection.close()
-        except Exception:
-            logger.debug("Closing a connection failed", exc_info=True)
+        except Exception as exc:
+            logger.debug("Closing a connection failed", exc_info=exc)
         del connections[connection.alias]

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import functools
-import logging
 
 from django.conf import settings
 from django.core.cache import close_caches as close_all
 from django.core.cache.backends.base import BaseCache
 from django.utils.module_loading import import_string
 
-logger = logging.getLogger(__name__)
+from quick_jobs.logs import get_logger
+
+logger = get_logger(__name__)
 
 
 def close_caches() -> None:
@@ -18,8 +19,8 @@ def close_caches() -> None:
     if any(_closes_something(cache.get("BACKEND", "")) for cache in settings.CACHES.values()):
         try:
             close_all()
-        except Exception:
-            logger.exception("closing the caches failed")
+        except Exception as exc:
+            logger.error("closing the caches failed", exc_info=exc)
 
 
 @functools.lru_cache(maxsize=None)

@@ -25,8 +25,9 @@ _REPORT_INTERVAL = 60.0
 # each of which has a line if it cannot be saved by the end.
 _CAPACITY = 100_000
 
-# At the end, what waits gets so many seconds, and no more once so many have passed without a line.
-_AT_END = 5.0
+# At the end, what waits gets so many seconds, as what could not be saved may be 50,000 lines; but
+# no more once so many have passed without a line.
+_AT_END = 20.0
 _STUCK_AFTER = 1.0
 
 

@@ -33,6 +33,8 @@ def leave(status: int, patience: float) -> None:
         cut.start()
     except (RuntimeError, MemoryError):
         # There are as many threads as there may be. Without this one, what follows could last.
+        if is_alone:
+            return
         os._exit(status)
     if not is_alone:
         atexit._run_exitfuncs()

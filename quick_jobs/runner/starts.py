@@ -7,18 +7,18 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import logging
 import threading
 from typing import Iterable, List, Optional, Tuple
 
 from quick_jobs.durations import LONGEST, in_words
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.record import Record
+from quick_jobs.logs import get_logger
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.pending_starts import PendingStarts
 from quick_jobs.runner.schedule import Schedule
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 # Seconds that nobody wonders about while nothing happens.
 _SOON = 60.0

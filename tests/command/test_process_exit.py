@@ -171,3 +171,61 @@ def test_who_interrupts_the_waiting_has_no_more_patience():
         assert process.output == "waits\nat exit\n"
     finally:
         process.kill()
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_without_another_thread_to_watch_over_it_the_process_ends_too(is_alone):
+    status, output, seconds = run(
+        f"""
+        def refuse(thread):
+            raise RuntimeError("can't start new thread")
+
+        if not {is_alone}:
+            thread(never.wait, daemon=True)
+            atexit.register(never.wait)
+        threading.Thread.start = refuse
+        process_exit.leave(7, patience=0.1)
+        sys.exit(7)
+        """
+    )
+    assert status == 7
+    assert ("at exit" in output) is is_alone
+    assert seconds < 30
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_was_printed_to_a_reader_that_has_gone_does_not_change_the_status(is_alone):
+    status, output, _ = run(
+        f"""
+        inward, outward = os.pipe()
+        os.close(inward)
+        os.dup2(outward, 1)
+        print("to nobody", end="")
+        if not {is_alone}:
+            thread(never.wait, daemon=True)
+        process_exit.leave(0, patience=0.1)
+        """
+    )
+    assert (status, output) == (0, "")
+
+
+@pytest.mark.parametrize("is_alone", [True, False])
+def test_what_was_printed_to_a_reader_that_does_not_read_does_not_hold_up_the_end(is_alone):
+    status, _, seconds = run(
+        f"""
+        inward, outward = os.pipe()
+        os.set_blocking(outward, False)
+        try:
+            while True:
+                os.write(outward, b"x" * 4096)
+        except BlockingIOError:
+            os.set_blocking(outward, True)
+        os.dup2(outward, 1)
+        print("x" * 5000, end="")
+        if not {is_alone}:
+            thread(never.wait, daemon=True)
+        process_exit.leave(7, patience=0.1)
+        """
+    )
+    assert status == 7
+    assert seconds < 30

@@ -81,21 +81,20 @@ def _waking(wake: Callable[[], None]) -> Iterator[None]:
     signal that came just before it began to, or that the system gave to another thread.
     """
     inward, outward = socket.socketpair()
-    inward.setblocking(True)  # whatever socket.setdefaulttimeout() says
-    outward.setblocking(False)
+    with inward, outward:
+        inward.setblocking(True)  # whatever socket.setdefaulttimeout() says
+        outward.setblocking(False)
 
-    def listen() -> None:
-        while inward.recv(4096):
-            wake()
+        def listen() -> None:
+            while inward.recv(4096):
+                wake()
 
-    listener = threading.Thread(target=listen, name="quick_jobs signals", daemon=True)
-    threads.start(listener)
-    before = signal.set_wakeup_fd(outward.fileno(), warn_on_full_buffer=False)
-    try:
-        yield
-    finally:
-        signal.set_wakeup_fd(before)
-        outward.shutdown(socket.SHUT_WR)  # also where a forked child has it open still
-        listener.join()
-        outward.close()
-        inward.close()
+        listener = threading.Thread(target=listen, name="quick_jobs signals", daemon=True)
+        threads.start(listener)
+        before = signal.set_wakeup_fd(outward.fileno(), warn_on_full_buffer=False)
+        try:
+            yield
+        finally:
+            signal.set_wakeup_fd(before)
+            outward.shutdown(socket.SHUT_WR)  # also where a forked child has it open still
+            listener.join()

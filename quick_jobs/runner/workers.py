@@ -123,7 +123,7 @@ class WorkerPool(Generic[Task]):
         self._waiting_at_check += 1
         if self._checked_at is None:
             self._start_checking(now)
-        if not self._threads and now >= self._try_again_at:
+        if not self._threads:
             self._add_thread(now)
 
     def next_check(self) -> Optional[float]:
@@ -131,13 +131,14 @@ class WorkerPool(Generic[Task]):
         if self._checked_at is None or not self._tasks:
             self._checked_at = None
             return None
-        return max(self._checked_at + GROW_AFTER, self._try_again_at)
+        soon = self._checked_at + GROW_AFTER
+        return soon if self._idle else max(soon, self._try_again_at)
 
     def check(self, now: float) -> None:
         """Add threads if tasks have been waiting and more threads would help."""
         if self._checked_at is None or now < self._checked_at + GROW_AFTER:
             return
-        if now < self._try_again_at:
+        if now < self._try_again_at and not self._idle:
             return
         waiting = len(self._tasks)
         taken = self._waiting_at_check - waiting
@@ -184,7 +185,9 @@ class WorkerPool(Generic[Task]):
         return True
 
     def _add_thread(self, now: float) -> bool:
-        """Start a thread; return False if the machine has none to give, for a while."""
+        """Start a thread; return False if the machine has none to give, or had none just now."""
+        if now < self._try_again_at:
+            return False
         thread = threading.Thread(
             target=self._run, name=f"quick_jobs worker {next(self._names)}", daemon=True
         )

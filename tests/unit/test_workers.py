@@ -550,6 +550,22 @@ def test_without_any_thread_tasks_wait_for_one(owner, limit, cpu_clock):
     pool_owner.drive_until(lambda: len(pool_owner.done) == 3)
 
 
+def test_threads_that_rest_are_woken_though_there_are_no_others(owner, limit, waiting):
+    limit.size = 3
+    pool_owner = owner(waiting)
+    pool_owner.submit(range(3))
+    pool_owner.drive_until(lambda: len(waiting.begun) == 3)
+    pool_owner.submit([3])
+    wait_until(lambda: pool_owner.pool.check(time.monotonic()) or limit.asked == 4)
+    waiting.released.set()
+    wait_until(lambda: len(pool_owner.pool._idle) == 3)
+    waiting.released.clear()
+    pool_owner.pool._try_again_at = float("inf")
+    pool_owner.submit([4, 5, 6])
+    pool_owner.drive_until(lambda: len(waiting.begun) == 7)
+    assert limit.asked == 4
+
+
 def test_the_machine_is_not_asked_for_threads_all_the_time(owner, limit):
     pool = owner(lambda task: None).pool
     for task in range(100):

@@ -178,8 +178,6 @@ class Database(ABC):
 
     def is_conflict(self, error: DatabaseError) -> bool:
         """Return whether others were in the way, so that the same may succeed another time."""
-        if isinstance(error, IntegrityError):
-            return True  # somebody refers to a row that was free when it was looked up
         return isinstance(error, OperationalError) and self._is_conflict(error)
 
     @abstractmethod

@@ -8,13 +8,15 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import Any, Callable, Dict, Iterator, List, Optional, Union
 
-from django.db import DatabaseError, connections, transaction
+from django.db import DatabaseError, IntegrityError, connections, transaction
 from django.db.models import Count
 
 from quick_jobs.conf import conf
 from quick_jobs.databases import database_now, database_of
 from quick_jobs.databases.base import Database
 from quick_jobs.databases.timestamps import as_stored
+from quick_jobs.history.in_use import InUse
+from quick_jobs.history.pieces import Pieces
 from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
 from quick_jobs.history.unused import ForgottenJobs, GoneRunners
 from quick_jobs.models import JobExecution
@@ -107,6 +109,8 @@ class Pruning:
         self.deleted: Counter[Any] = Counter()
         #: How many executions, by their job's primary key.
         self.counted: Counter[Any] = Counter()
+        #: What stays because rows of other apps refer to it.
+        self.in_use = InUse(using)
         #: Whether others have locked something for so long that it stays.
         self.passed_over = False
         #: For how many seconds others are to have their turn before the next step.
@@ -122,6 +126,9 @@ class Pruning:
         self._size = BatchSize(batch_size, step_time)
         self._searches: Optional[List[Search]] = None
         self._conflicts = 0
+        self._was_refused = False
+        self._pieces = Pieces()
+        self._unpaused = 0.0
 
     @property
     def _database(self) -> Database:
@@ -136,34 +143,64 @@ class Pruning:
     def step(self) -> bool:
         """Delete one batch; return whether all is done.
 
-        What others have locked is tried again by the next steps, then passed over.
-        Other errors of the database are raised; the next step would go on.
+        What others have locked is tried again by the next steps, then passed over. What others
+        refer to stays. Other errors of the database are raised; the next step would go on.
         """
         if self._searches is None:
             self._searches = self._plan()
         if not self._searches:
             return True
-        is_found = False
+        rows: Optional[Rows] = None
         self._seconds = self.pause = 0.0
         began = self._clock()
         database = self._database
         statement_timeout = _STATEMENT_TIMEOUT_IN_RUNNER if self._in_runner else None
         try:
             with database.cleanup_timeouts(statement_timeout):
-                with self._timed():
-                    rows = self._searches[0].find(self._size.rows)
-                is_found = True
+                rows = self._find(self._searches[0])
                 counts = self._count(rows) if self._dry_run else self._delete(rows)
+                with self._timed():
+                    kept = [row for some in rows for row in self.in_use.among(some)]
         except DatabaseError as error:
+            self._unpaused += self._clock() - began
+            if isinstance(error, IntegrityError) and rows is not None:
+                return self._find_what_is_in_the_way(self._searches, rows)
             if not database.is_conflict(error):
                 raise
-            return self._give_way(self._searches, is_found)
+            return self._give_way(self._searches, rows is not None)
         self._conflicts = 0
+        self._was_refused = False
         (self.counted if self._dry_run else self.deleted).update(counts)
-        self._size.learn(sum(counts.values()), self._seconds)
-        if counts and not self._dry_run:
-            self.pause = database.pause_after(self._clock() - began)
+        self.in_use.keep(kept)
+        if not self._pieces:
+            self._size.learn(sum(counts.values()), self._seconds)
+        self._unpaused += self._clock() - began
+        # As many pieces as take as long as a batch are followed by one pause.
+        if not self._pieces or self._unpaused > database.cleanup_batch_time:
+            if counts and not self._dry_run:
+                self.pause = database.pause_after(self._unpaused)
+            self._unpaused = 0.0
         return self._go_on(self._searches)
+
+    def _find(self, search: Search) -> Rows:
+        if self._pieces:
+            return self._pieces.next
+        with self._timed():
+            return search.find(self._size.rows)
+
+    def _find_what_is_in_the_way(self, searches: List[Search], rows: Rows) -> bool:
+        """Find the same again, as something may have come in the meantime; then cut it up.
+
+        Before that the database is asked once what refers to our tables.
+        """
+        if self._pieces:
+            self.in_use.keep(self._pieces.halve())
+            return not self._pieces and self._next_batch(searches)
+        if not self._was_refused or self.in_use.look_up():
+            self._was_refused = True
+        else:
+            self._pieces.begin(rows)
+        return False
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
         """Try a smaller batch next time; after some tries, pass over it."""
@@ -180,6 +217,11 @@ class Pruning:
         return True
 
     def _go_on(self, searches: List[Search]) -> bool:
+        if self._pieces:
+            self._pieces.drop()
+        return not self._pieces and self._next_batch(searches)
+
+    def _next_batch(self, searches: List[Search]) -> bool:
         searches[0].advance()
         if searches[0].is_finished:
             del searches[0]
@@ -203,17 +245,21 @@ class Pruning:
 
         def unused(may_have_old: Callable[[], bool]) -> List[Search]:
             jobs = ForgottenJobs(using, cutoff, rules.jobs, self._is_in_code)
-            return [GoneRunners(using, cutoff, may_have_old), jobs]
+            return [GoneRunners(using, cutoff, may_have_old, self.in_use), jobs]
 
         before = unused(lambda: True) if self._in_runner else []
-        return [*before, *executions, *unused(lambda: self.passed_over or rules.spare_some)]
+        return [*before, *executions, *unused(self._may_have_left_some)]
+
+    def _may_have_left_some(self) -> bool:
+        """Return whether runners that are gone may have old executions that stayed."""
+        return self.passed_over or self._rules.spare_some or bool(self.in_use.kept[JobExecution])
 
     def _delete(self, rows: Rows) -> Counter[Any]:
         """Delete ``rows`` in one transaction; return how many of each model."""
         counts: Counter[Any] = Counter()
         writing = self._database.writing()
         with writing, transaction.atomic(using=self._using, savepoint=False), self._timed():
-            for queryset in rows:
+            for queryset in map(self.in_use.spare, rows):
                 counts[queryset.model] += queryset._raw_delete(self._using) or 0
         return +counts
 
@@ -221,7 +267,7 @@ class Pruning:
         """Return how many executions of each job are in ``rows``."""
         counts: Counter[Any] = Counter()
         with self._timed():
-            for queryset in rows:
+            for queryset in map(self.in_use.spare, rows):
                 counts.update(dict(queryset.values_list("job_id").annotate(Count("pk"))))
         return counts
 

@@ -7,6 +7,7 @@ from typing import Any, Callable, List, Optional, Sequence
 
 from django.db.models import Exists, OuterRef, QuerySet
 
+from quick_jobs.history.in_use import InUse
 from quick_jobs.history.prunable import Rows, most_values
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
 
@@ -42,14 +43,17 @@ class GoneRunners(_ByPrimaryKey):
     """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions.
 
     ``may_have_old`` says whether they may have some from before it, which takes long to see where
-    many have just been deleted.
+    many have just been deleted. Those ``in_use`` keep their links.
     """
 
-    def __init__(self, using: str, cutoff: dt.datetime, may_have_old: Callable[[], bool]) -> None:
+    def __init__(
+        self, using: str, cutoff: dt.datetime, may_have_old: Callable[[], bool], in_use: InUse
+    ) -> None:
         super().__init__()
         self._using = using
         self._cutoff = cutoff
         self._may_have_old = may_have_old
+        self._in_use = in_use
 
     def find(self, size: int) -> Rows:
         """Return some among the next of them, after their links to jobs, of which ``size``."""
@@ -57,7 +61,8 @@ class GoneRunners(_ByPrimaryKey):
         unused = _without_executions(
             "runner_id", [pk for (pk,) in page], self._cutoff, self._using, self._may_have_old()
         )
-        links = _links(self._using).filter(jobrunner_id__in=unused)
+        free = self._in_use.free(JobRunner, unused)
+        links = _links(self._using).filter(jobrunner_id__in=free)
         size = min(size, most_values(self._using))
         some_links = list(links.values_list("pk", flat=True)[:size])
         rows: Rows = [links.filter(pk__in=some_links)]

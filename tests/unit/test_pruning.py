@@ -11,7 +11,7 @@ from datetime import timedelta
 import pytest
 from django.db import (
     DataError,
-    IntegrityError,
+    OperationalError,
     connection,
     connections,
     transaction,
@@ -19,6 +19,7 @@ from django.db import (
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from quick_jobs.databases.base import Database
 from quick_jobs.history import prunable, unused
 from quick_jobs.history import pruning as pruning_module
 from quick_jobs.history.prunable import OldExecutions, Rules
@@ -714,7 +715,8 @@ def test_several_prunings_and_writers_at_once_do_each_other_no_harm():
 
 def test_a_search_that_others_prevent_is_tried_again_and_then_left_for_another_time(monkeypatch):
     executions_at([ago(40)])
-    monkeypatch.setattr(OldExecutions, "find", raising(IntegrityError("somebody refers to it")))
+    monkeypatch.setattr(OldExecutions, "find", raising(OperationalError("locked")))
+    monkeypatch.setattr(Database, "is_conflict", lambda database, error: True)
     pruning = Pruning("default", Rules(30 * DAY))
     assert [pruning.step() for _ in range(5)] == [False] * 4 + [True]
     assert pruning.passed_over

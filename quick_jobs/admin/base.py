@@ -16,7 +16,7 @@ from typing import (
     TypeVar,
 )
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import Model
@@ -28,6 +28,7 @@ from quick_jobs.admin.deletion import what_is_deleted
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
+from quick_jobs.tracebacks import error_line
 from quick_jobs.admin.static_files import served, url_of
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
@@ -158,7 +159,22 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         data = request.POST.copy()
         data["select_across"] = "0"
         request.POST = data
-        return super().response_action(request, *args, **kwargs)
+        try:
+            return super().response_action(request, *args, **kwargs)
+        except IntegrityError as error:
+            return self._refuse_to_delete(request, self.opts.verbose_name_plural, error)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Delete a row, or say that the database refuses to, as rows that only it knows refer."""
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError as error:
+            return self._refuse_to_delete(request, self.opts.verbose_name, error)
+
+    def _refuse_to_delete(self, request: HttpRequest, name: Any, error: Exception) -> HttpResponse:
+        text = _("Cannot delete %(name)s") % {"name": name}
+        self.message_user(request, f"{text}: {error_line(error)}", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         return what_is_deleted(objs, self.group, request, self.admin_site)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Any, Dict, Iterable, List, Set, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Set, Tuple
 
 from django.contrib.admin.sites import AdminSite
-from django.db.models import Model, Q
+from django.contrib.admin.utils import NestedObjects, quote
+from django.db import router
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import ngettext
 
 from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.references import any_of, references_to, with_flags
 
 #: Rows that are named, and counted, before somebody confirms that they are to be deleted.
 _MOST_NAMED = 100
@@ -22,21 +27,28 @@ Deleted = Tuple[List[Any], Dict[str, Any], Set[str], List[str]]
 def what_is_deleted(
     rows: Iterable[Model], group: str, request: HttpRequest, site: AdminSite
 ) -> Deleted:
-    """Return what Django's page of confirmation shows: names, numbers, missing permissions.
+    """Return what Django's page of confirmation shows: names, numbers, missing permissions, and
+    what is protected.
 
     ``group`` says what executions have in common with ``rows``: "job", "runner", or "" for rows
-    that are executions. Nothing is read of more rows than are named or counted.
+    that are executions. Nothing is read of more rows than are named or counted, except where rows
+    of other apps refer to them: those are named and counted as Django does.
     """
     found = list(rows[: _MOST_COUNTED + 1] if hasattr(rows, "query") else rows)  # type: ignore[index]
     model: Any = {"job": Job, "runner": JobRunner, "": JobExecution}[group]
-    names: List[Any] = [f"{capfirst(model._meta.verbose_name)}: {row}" for row in found]
-    numbers = {str(model._meta.verbose_name_plural): _number(len(names))}
-    _shorten(names, len(names))
-    missing = {
+    deleted = (model, JobExecution) if group else (model,)
+    if any(references_to(one) for one in (*deleted, JobRunner.jobs.through)):
+        names, numbers, missing, protected = _with_those_that_refer(found, request, site)
+    else:
+        names = [f"{capfirst(model._meta.verbose_name)}: {row}" for row in found]
+        numbers, missing, protected = {}, set(), []
+        _shorten(names, len(names))
+    numbers[str(model._meta.verbose_name_plural)] = _number(len(found))
+    missing.update(
         str(one._meta.verbose_name)
-        for one in ((model, JobExecution) if group else (model,))
+        for one in deleted
         if one in site._registry and not site._registry[one].has_delete_permission(request)
-    }
+    )
     if group:
         pks = [row.pk for row in found[:_MOST_NAMED]]
         executions = JobExecution.objects.filter(Q(**{f"{group}__in": pks})).order_by()
@@ -45,7 +57,59 @@ def what_is_deleted(
         if count:
             text = ngettext("%s execution", "%s executions", count)
             names.append(text % _number(count))
-    return names, numbers, missing, []
+    return names, numbers, missing, protected
+
+
+class _ThoseThatRefer(NestedObjects):
+    """What Django would delete, less those rows of ours to which no other app's row refers."""
+
+    def related_objects(self, *args: Any) -> QuerySet[Any]:
+        rows: QuerySet[Any] = super().related_objects(*args)
+        if rows.model not in (JobExecution, JobRunner.jobs.through):
+            return rows
+        references = references_to(rows.model)
+        if not references:
+            return rows.none()
+        flagged, flags = with_flags(rows, [one.exists(self.using) for one in references])
+        flagged = flagged.filter(any_of(flags))
+        return flagged.select_related("job", "runner") if rows.model is JobExecution else flagged
+
+
+def _with_those_that_refer(rows: List[Any], request: HttpRequest, site: AdminSite) -> Deleted:
+    """Return what Django's own function does, for ``rows`` and what refers to them."""
+    if not rows:
+        return [], {}, set(), []
+    collector: Any = _ThoseThatRefer(using=router.db_for_write(rows[0]._meta.model))
+    collector.collect(rows)
+    missing: Set[str] = set()
+    name = _naming(request, site, missing)
+    names = collector.nested(name)
+    numbers = {
+        str(model._meta.verbose_name_plural): len(found)
+        for model, found in collector.model_objs.items()
+    }
+    return names, numbers, missing, [name(row) for row in collector.protected]
+
+
+def _naming(request: HttpRequest, site: AdminSite, missing: Set[str]) -> Callable[[Any], str]:
+    """Return what names a row, with a link, and adds its model if the permission is missing."""
+
+    def name(row: Any) -> str:
+        meta = row._meta
+        title = capfirst(meta.verbose_name)
+        model_admin = site._registry.get(type(row))
+        if model_admin is None:
+            return f"{title}: {row}"
+        if not model_admin.has_delete_permission(request, row):
+            missing.add(str(meta.verbose_name))
+        view = f"{site.name}:{meta.app_label}_{meta.model_name}_change"
+        try:
+            url = reverse(view, None, (quote(row.pk),))
+        except NoReverseMatch:
+            return f"{title}: {row}"
+        return format_html('{}: <a href="{}">{}</a>', title, url, row)
+
+    return name
 
 
 def _shorten(names: List[Any], count: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, Dict, Iterable, List, NamedTuple, Set, Tuple, Type, Union
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Set, Tuple, Type, Union
 
 from django.db import connections
 from django.db.models import Model, QuerySet
@@ -21,6 +21,19 @@ class Kept(NamedTuple):
     model: Any
     pk: int
     reasons: List[str]
+
+
+_NOUNS = ((JobExecution, "execution"), (JobRunner, "runner"), (Job, "job"))
+
+
+def numbers_in_words(numbers: Mapping[Any, int]) -> str:
+    """Return how many rows of each model, such as "2 executions and 1 job"."""
+    parts = [
+        f"{numbers[model]:,} {noun}{'' if numbers[model] == 1 else 's'}"
+        for model, noun in _NOUNS
+        if numbers.get(model)
+    ]
+    return " and ".join(", ".join(parts).rsplit(", ", 1))
 
 
 class InUse:
@@ -49,6 +62,14 @@ class InUse:
             return rows
         flagged, flags = with_flags(rows, [one.exists(self._using) for one in referrers])
         return flagged.filter(**dict.fromkeys(flags, False))
+
+    def in_words(self) -> str:
+        """Return what has stayed and why, as a sentence, or "" if nothing has."""
+        if not self.kept:
+            return ""
+        is_one = sum(self.kept.values()) == 1
+        stays = "stays, as others refer to it" if is_one else "stay, as others refer to them"
+        return f"{numbers_in_words(self.kept)} {stays}: {', '.join(sorted(self.reasons))}."
 
     def free(self, model: Type[Model], keys: List[int]) -> List[int]:
         """Return those primary keys of ``model`` whose rows nobody refers to."""

@@ -11,7 +11,7 @@ import threading
 import time
 from queue import Empty
 from random import random as a_random_share
-from typing import Callable, Iterable, List, Optional
+from typing import Callable, Iterable, List, Optional, Set
 
 from django.db import Error, connections
 
@@ -76,6 +76,7 @@ class Recorder(History):
         self._beat_at: Optional[float] = None
         self._pruning: Optional[Pruning] = None
         self._prune_at = 0.0
+        self._told_reasons: Set[str] = set()
         self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
 
@@ -189,7 +190,14 @@ class Recorder(History):
         """Delete a batch of old history, and leave time for others."""
         if pruning.step():
             self._pruning = None
+            self._log_what_stays(pruning)
         self._prune_at = self._clock() + pruning.pause
+
+    def _log_what_stays(self, pruning: Pruning) -> None:
+        """Say what old history stays in use, once for all that refers to it."""
+        if pruning.in_use.reasons - self._told_reasons:
+            logger.info("old history is in use: %s", pruning.in_use.in_words())
+            self._told_reasons |= pruning.in_use.reasons
 
     def _write_batch(self) -> None:
         batch = self._backlog.take(_BATCH)

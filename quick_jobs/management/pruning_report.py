@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 
 from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
+from quick_jobs.history.in_use import numbers_in_words
 from quick_jobs.history.pruning import Pruning
-from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.models import Job, JobExecution
 
 # Seconds between two lines of progress: as often as people can read it.
 _PROGRESS_INTERVAL = 0.5
@@ -61,23 +63,16 @@ class Report:
 
     def summary(self, is_done: bool) -> str:
         """Return in a line what has been done."""
-        deleted = self._pruning.deleted
-        counts = [
-            _quantity(sum(self._pruning.counted.values()), "execution"),
-            _quantity(deleted[JobExecution], "execution"),
-            _quantity(deleted[JobRunner], "runner"),
-            _quantity(deleted[Job], "job"),
-        ]
-        what = " and ".join(", ".join(filter(None, counts)).rsplit(", ", 1))
+        counted = sum(self._pruning.counted.values())
+        what = numbers_in_words(self._pruning.deleted + Counter({JobExecution: counted}))
+        stays = self._pruning.in_use.in_words()
+        if stays:
+            stays = " " + stays
         if self._dry_run:
-            return f"{what or 'Nothing'} would be deleted{'' if is_done else ' so far'}."
+            return f"{what or 'Nothing'} would be deleted{'' if is_done else ' so far'}.{stays}"
         line = "Nothing to delete." if is_done else "Nothing was deleted."
         if what:
             line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
         if self._pruning.passed_over:
-            line += " Some of what is old is locked or referred to by others, and stays."
-        return line
-
-
-def _quantity(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}" if number else ""
+            line += " Some of what is old is locked by others, and stays."
+        return line + stays

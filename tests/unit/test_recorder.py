@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from quick_jobs.databases import database_of
 from quick_jobs.history import NoHistory, Recorder
+from quick_jobs.history.in_use import InUse, Kept
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
@@ -94,6 +95,7 @@ class FakePruning:
     def __init__(self, storage):
         self.steps_left = 3
         self.pause = 0.0
+        self.in_use = InUse("default")
         self._storage = storage
 
     def step(self):
@@ -243,6 +245,27 @@ def test_pruning_goes_on_step_by_step_and_what_there_is_to_write_comes_first(rec
     recorder.step()
     recorder.step()
     assert storage.asked == ["prune", "write", "prune", "prune"]
+
+
+def test_what_stays_in_use_is_logged_once_for_all_that_refers_to_it(recorder, storage, caplog):
+    caplog.set_level("INFO", logger="quick_jobs")
+
+    def prune(*reasons):
+        recorder.prune()
+        recorder.step()
+        rows = [Kept(JobExecution, number, [reason]) for number, reason in enumerate(reasons)]
+        recorder._pruning.in_use.keep(rows)
+        recorder.step()
+        recorder.step()
+
+    for reasons in (["shop.Invoice"], ["shop.Invoice"] * 2, ["shop.Invoice", "shop.Audit"]):
+        prune(*reasons)
+    told = [record.getMessage() for record in caplog.records if "in use" in record.message]
+    assert told == [
+        "old history is in use: 1 execution stays, as others refer to it: shop.Invoice.",
+        "old history is in use: 2 executions stay, as others refer to them: "
+        "shop.Audit, shop.Invoice.",
+    ]
 
 
 def test_pruning_pauses_for_others_while_there_is_still_time_to_write(recorder, storage, clock):

@@ -19,17 +19,19 @@ from typing import (
 from django.contrib import admin, messages
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
+from django.db import IntegrityError
 from django.db.models import Model
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.utils.translation import gettext as _
 
 from quick_jobs.admin.compat import HAS_DARK_ADMIN, SHOW_NO_FACETS
 from quick_jobs.admin.deletion import what_is_deleted
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
-from quick_jobs.tracebacks import error_line
 from quick_jobs.admin.static_files import served, url_of
+from quick_jobs.tracebacks import error_line
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
 SCRIPT = "quick_jobs/admin.js"

@@ -48,6 +48,9 @@ class Database(ABC):
     #: set to take: 1 MB.
     max_characters: ClassVar[int] = 256 * 1024
 
+    #: The query of :meth:`foreign_keys_to`.
+    foreign_keys_query: ClassVar[str]
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
 
@@ -173,6 +176,16 @@ class Database(ABC):
     def pause_after(self, batch_time: float) -> float:
         """Return for how many seconds others need a turn after a batch took ``batch_time``."""
         return 0.0
+
+    def foreign_keys_to(self, table: str) -> List[Tuple[str, str, str, str]]:
+        """Return schema (or ""), table and column of each foreign key to ``table``, and its column.
+
+        Those are left out of which the database itself deletes the rows, or makes them refer to
+        nothing, and those of several columns.
+        """
+        with self.connection.cursor() as cursor:
+            cursor.execute(self.foreign_keys_query, [table])
+            return list(cursor.fetchall())
 
     # What an error means.
 

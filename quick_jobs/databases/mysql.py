@@ -20,7 +20,20 @@ _CONFLICTS = (1205, 1213, 1020, 3572, 1969)
 _INCORRECT_STRING = 1366
 
 
+_FOREIGN_KEYS = """
+    SELECT '', k.table_name, min(k.column_name), min(k.referenced_column_name)
+    FROM information_schema.key_column_usage k
+    JOIN information_schema.referential_constraints r
+    ON r.constraint_schema = k.constraint_schema AND r.constraint_name = k.constraint_name
+    WHERE k.table_schema = DATABASE() AND k.referenced_table_schema = DATABASE()
+    AND k.referenced_table_name = %s AND r.delete_rule NOT IN ('CASCADE', 'SET NULL')
+    GROUP BY k.table_name, k.constraint_name HAVING count(*) = 1
+"""
+
+
 class MySQL(Database):
+    foreign_keys_query = _FOREIGN_KEYS
+
     def now(self) -> dt.datetime:
         now: dt.datetime = self._fetch_value("SELECT UTC_TIMESTAMP(6)")
         return now.replace(tzinfo=dt.timezone.utc)

@@ -36,7 +36,23 @@ _ELEMENTS = {
 }
 
 
+_FOREIGN_KEYS = """
+    SELECT n.nspname, t.relname, theirs.attname, ours.attname
+    FROM pg_constraint c
+    JOIN pg_class t ON t.oid = c.conrelid
+    JOIN pg_namespace n ON n.oid = t.relnamespace
+    JOIN pg_attribute theirs
+    ON theirs.attrelid = c.conrelid AND theirs.attnum = c.conkey[1]
+    JOIN pg_attribute ours
+    ON ours.attrelid = c.confrelid AND ours.attnum = c.confkey[1]
+    WHERE c.contype = 'f' AND c.confdeltype NOT IN ('c', 'n')
+    AND c.confrelid = to_regclass(quote_ident(%s)) AND array_length(c.conkey, 1) = 1
+"""
+
+
 class PostgreSQL(Database):
+    foreign_keys_query = _FOREIGN_KEYS
+
     def now(self) -> dt.datetime:
         now: dt.datetime = self._fetch_value("SELECT CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'")
         return now.replace(tzinfo=dt.timezone.utc)

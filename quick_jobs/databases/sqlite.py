@@ -23,7 +23,18 @@ _PAUSE_FOR_OTHERS = 0.024
 _LONG_PAUSE_FOR_OTHERS = 0.1
 
 
+_FOREIGN_KEYS = """
+    SELECT '', m.name, min(f."from"), min(COALESCE(f."to", 'id'))
+    FROM sqlite_master m JOIN pragma_foreign_key_list(m.name) f
+    WHERE m.type = 'table' AND lower(f."table") = lower(%s)
+    AND f.on_delete NOT IN ('CASCADE', 'SET NULL')
+    GROUP BY m.name, f.id HAVING count(*) = 1
+"""
+
+
 class SQLite(Database):
+    foreign_keys_query = _FOREIGN_KEYS
+
     # Longer than elsewhere, as there are fewer pauses then, but not so long that they would have
     # to be longer, too.
     cleanup_batch_time = 0.07

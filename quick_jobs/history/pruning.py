@@ -162,8 +162,8 @@ class Pruning:
                 with self._timed():
                     kept = [row for some in rows for row in self.in_use.among(some)]
         except DatabaseError as error:
-            self._unpaused += self._clock() - began
             if isinstance(error, IntegrityError) and rows is not None:
+                self._unpaused += self._clock() - began
                 return self._find_what_is_in_the_way(self._searches, rows)
             if not database.is_conflict(error):
                 raise

@@ -74,5 +74,5 @@ class Report:
         if what:
             line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
         if self._pruning.passed_over:
-            line += " Some of what is old is locked by others, and stays."
+            line += " Some of what is old is locked or referred to by others, and stays."
         return line + stays

@@ -10,41 +10,29 @@ import uuid
 from typing import Optional
 
 from django.db import models
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
 
-from quick_jobs.conf import conf
 from quick_jobs.databases import database_now
-from quick_jobs.databases.timestamps import as_stored
-
-
-def lost_before(now: dt.datetime) -> dt.datetime:
-    """Return the moment, as a field holds it, before which a heartbeat is too old at ``now``.
-
-    ``now`` is aware, and by the clock of the history's database.
-    """
-    return as_stored(now - conf.lost_after)
-
-
-def is_lost(
-    stopped_at: Optional[dt.datetime],
-    last_heartbeat_at: dt.datetime,
-    before: dt.datetime,
-) -> bool:
-    """Return whether a runner is lost: it has not stopped, and its heartbeat is too old."""
-    return stopped_at is None and last_heartbeat_at < before
+from quick_jobs.heartbeats import is_lost as is_lost
+from quick_jobs.heartbeats import lost_before as lost_before
 
 
 class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
     """Jobs by how they are doing."""
 
     def failing(self) -> JobQuerySet:
-        """Jobs whose last execution that has ended went wrong; lost ones have not ended."""
-        executions = JobExecution.objects.filter(job=OuterRef("pk"))
-        ended = executions.exclude(outcome=JobExecution.RUNNING)
-        last = Subquery(ended.order_by("-started_at").values("outcome")[:1])
+        """Jobs whose last execution that has ended or is lost went wrong.
+
+        Interrupted and abandoned ones are passed over: they say nothing of the job.
+        """
+        lost = Q(outcome=JobExecution.RUNNING, runner__in=JobRunner.objects.using(self.db).lost())
+        executions = JobExecution.objects.using(self.db).filter(job=OuterRef("pk"))
+        telling = executions.filter(lost | ~Q(outcome__in=JobExecution.TELLS_NOTHING))
+        last = Subquery(telling.order_by("-started_at").values("outcome")[:1])
+        went_wrong = [*JobExecution.WENT_WRONG, JobExecution.RUNNING]  # of these, lost ones only
         jobs: JobQuerySet = self.annotate(last_outcome=last)
-        return jobs.filter(last_outcome__in=JobExecution.WENT_WRONG)
+        return jobs.filter(last_outcome__in=went_wrong)
 
 
 class Job(models.Model):
@@ -194,10 +182,16 @@ class JobExecution(models.Model):
     LOST = "lost"
 
     #: The states of executions that went wrong: somebody should look into them.
-    WENT_WRONG = frozenset([FAILED, TIMED_OUT, ABANDONED, LOST])
+    WENT_WRONG = frozenset([FAILED, TIMED_OUT, LOST])
 
-    #: The outcomes of executions that have ended without success. Interrupted ones were asked to.
-    ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, ABANDONED, INTERRUPTED)
+    #: The outcomes of executions that did not finish, which is no failure of the job.
+    UNFINISHED = (INTERRUPTED, ABANDONED)
+
+    #: The states that say neither that a job works nor that it fails.
+    TELLS_NOTHING = frozenset([RUNNING, *UNFINISHED])
+
+    #: The outcomes of executions that have ended without success.
+    ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, *UNFINISHED)
 
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(

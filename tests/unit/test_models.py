@@ -6,9 +6,11 @@ import pytest
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.databases import database_now
 from quick_jobs.databases.timestamps import as_stored
-from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.models import Job, JobExecution, JobRunner, lost_before
 
 pytestmark = pytest.mark.django_db
 
@@ -220,16 +222,31 @@ def test_a_heartbeat_of_the_very_moment_is_not_too_old():
         (["failed", "succeeded"], False),
         (["succeeded", "failed"], True),
         (["succeeded", "timed_out"], True),
-        (["succeeded", "abandoned"], True),
-        (["failed", "interrupted"], False),
+        (["succeeded", "abandoned"], False),
+        (["succeeded", "interrupted"], False),
+        (["failed", "interrupted"], True),
+        (["failed", "abandoned", "interrupted", "abandoned"], True),
+        (["abandoned"], False),
         (["failed", "running"], True),
+        (["succeeded", "running"], False),
+        (["succeeded", "lost"], True),
+        (["lost", "succeeded"], False),
+        (["lost", "interrupted", "running"], True),
     ],
 )
-def test_a_job_is_failing_if_its_last_execution_that_has_ended_went_wrong(outcomes, is_failing):
+def test_a_job_is_failing_if_its_last_execution_that_ended_or_is_lost_went_wrong(
+    outcomes, is_failing
+):
     job = a_job()
-    runner = a_runner()
-    for number, outcome in enumerate(outcomes):
+    alive, lost = a_runner(), a_runner(heartbeat=3600)
+    for number, state in enumerate(outcomes):
         JobExecution.objects.create(
-            job=job, runner=runner, started_at=ago(100 - number), outcome=outcome
+            job=job,
+            runner=lost if state == "lost" else alive,
+            started_at=ago(100 - number),
+            outcome="running" if state == "lost" else state,
         )
     assert Job.objects.failing().exists() == is_failing
+    clock = PageClock(ago(0), lost_before(dt.datetime.now(dt.timezone.utc)))
+    recent = recent_executions("job", [job], 50, clock)[job.pk]
+    assert (recent.failing_since is not None) == is_failing

@@ -41,11 +41,13 @@ class RecentExecutions(NamedTuple):
 
     @property
     def failing_since(self) -> Optional[dt.datetime]:
-        """When the first of the failures started that nothing but failures have followed."""
-        ended = (
-            execution for execution in self.executions if execution.state != JobExecution.RUNNING
+        """When the first of the failures started that no success has followed."""
+        telling = (
+            execution
+            for execution in self.executions
+            if execution.state not in JobExecution.TELLS_NOTHING
         )
-        failing = list(itertools.takewhile(lambda execution: execution.went_wrong, ended))
+        failing = list(itertools.takewhile(lambda execution: execution.went_wrong, telling))
         return failing[-1].started_at if failing else None
 
     @property

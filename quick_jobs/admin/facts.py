@@ -10,7 +10,7 @@ from django.http import HttpRequest
 
 from quick_jobs.admin.badges import runner_state
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import live_runners, live_runners_by_job, names_in_code
+from quick_jobs.admin.live_runners import jobs_gone, live_runners, live_runners_by_job
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.admin.recent.statistics import RecentExecutions
@@ -25,7 +25,7 @@ _MOST_RUNNING = 1000
 
 
 class JobFacts(NamedTuple):
-    """``is_gone``: no live runner has the job, and it is not in the code."""
+    """``is_gone``: the job is gone from the code, see :func:`jobs_gone`."""
 
     links: Links
     now: dt.datetime
@@ -79,7 +79,7 @@ if TYPE_CHECKING:  # the rows as the columns get them
 def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[int, JobFacts]:
     """Return the facts by primary key."""
     clock = page_clock(request)
-    known = names_in_code()
+    gone = jobs_gone(request)
     may_see = links.permits(JobExecution)
     recent = recent_executions("job", jobs, RECENT_OF_JOB, clock) if may_see else {}
     alive = live_runners_by_job(live_runners(request), [job.pk for job in jobs])
@@ -89,7 +89,7 @@ def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[i
             clock.now,
             recent=recent.get(job.pk, RecentExecutions(())),
             live_runners=alive.get(job.pk, 0),
-            is_gone=job.pk not in alive and known is not None and job.name not in known,
+            is_gone=job.pk in gone,
         )
         for job in jobs
     }

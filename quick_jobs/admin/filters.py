@@ -21,19 +21,16 @@ from django_admin_listfilter_dropdown.filters import (
 
 from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
 from quick_jobs.admin.links import links_for
-from quick_jobs.admin.live_runners import live_runners, names_in_code
+from quick_jobs.admin.live_runners import jobs_alive, jobs_gone
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.wording import duration_in_words
-from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.models import JobExecution, JobRunner
 
 TEMPLATE = "quick_jobs/dropdown_filter.html"
 
 #: More would be no help in a dropdown: jobs beyond are found by search.
 MOST_CHOICES = 500
-
-# SQLite before 3.32 takes no more values in a query.
-_MOST_VALUES = 900
 
 
 class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
@@ -198,23 +195,10 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
         if state == "running":
             return queryset.filter(pk__in=JobExecution.objects.running().values("job"))
         if state == "failed":
-            return queryset.failing()
-        alive = _jobs_alive(request)
+            return queryset.failing().exclude(pk__in=jobs_gone(request))
+        if state == "gone":
+            return queryset.filter(pk__in=jobs_gone(request))
+        alive = jobs_alive(request)
         if state == "alive":
             return queryset.filter(pk__in=alive)
-        if state == "none":
-            return queryset.exclude(pk__in=alive)
-        return queryset.exclude(pk__in=alive).filter(pk__in=_not_in_code())
-
-
-def _jobs_alive(request: HttpRequest) -> Any:
-    runners = [runner.pk for runner in live_runners(request)]
-    return JobRunner.jobs.through._default_manager.filter(jobrunner__in=runners).values("job")
-
-
-def _not_in_code() -> List[int]:
-    known = names_in_code()
-    if known is None:
-        return []
-    names = Job.objects.order_by("name").values_list("pk", "name")
-    return [pk for pk, name in names if name not in known][:_MOST_VALUES]
+        return queryset.exclude(pk__in=alive)

@@ -131,7 +131,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("failures lately"))
     def failures(self, job: JobRow) -> str:
-        return failures_in_words(job.facts.recent, job.facts.now)
+        return failures_in_words(job.facts.recent, job.facts.now, job.facts.is_gone)
 
     @column(gettext_lazy("live runners"))
     def liveness(self, job: JobRow) -> Any:

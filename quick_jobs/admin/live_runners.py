@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, FrozenSet, List, Optional
+from typing import Any, Collection, Dict, FrozenSet, List
 
-from django.db.models import Count
+from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest
 
-from quick_jobs.discovery import JobsError, all_jobs
-from quick_jobs.models import JobRunner
+from quick_jobs.admin.code import BEGAN_AT, JobNames, may_be_elsewhere
+from quick_jobs.databases.timestamps import from_timestamp
+from quick_jobs.discovery import all_jobs
+from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: Of more live runners than this only the newest are looked at.
 MOST_RUNNERS = 500
+
+#: Jobs that are told to be gone: SQLite before 3.32 takes no more values in a query.
+MOST_GONE = 900
 
 
 def live_runners(request: HttpRequest) -> List[JobRunner]:
@@ -31,9 +36,55 @@ def live_runners_by_job(runners: List[JobRunner], jobs: Collection[int]) -> Dict
     return dict(links.values("job").annotate(runners=Count("pk")).values_list("job", "runners"))
 
 
-def names_in_code() -> Optional[FrozenSet[str]]:
-    """Return the names of the jobs of all installed apps; None if they cannot be imported."""
-    try:
-        return frozenset(job.name for job in all_jobs())
-    except JobsError:
-        return None
+def jobs_alive(request: HttpRequest) -> Any:
+    """Return a query for the primary keys of the jobs that live runners have."""
+    runners = [runner.pk for runner in live_runners(request)]
+    return JobRunner.jobs.through._default_manager.filter(jobrunner__in=runners).values("job")
+
+
+_NAMES = JobNames()
+
+
+def jobs_gone(request: HttpRequest) -> FrozenSet[int]:
+    """Return the primary keys of the jobs that are gone from the code, looked up once.
+
+    No live runner has or runs them, and the code of this process does not have them. As that code
+    may be older than a runner's, jobs of runners that began after this process are not gone, nor
+    are jobs that are elsewhere than in an app. None is gone if the code cannot be imported.
+    """
+    gone = getattr(request, "_quick_jobs_gone", None)
+    if gone is None:
+        known = _NAMES.of(all_jobs)
+        gone = frozenset() if known is None else _jobs_not_among(known, request)
+        request._quick_jobs_gone = gone  # type: ignore[attr-defined]
+    return gone
+
+
+def _jobs_not_among(known: Collection[str], request: HttpRequest) -> FrozenSet[int]:
+    jobs = Job.objects.exclude(pk__in=jobs_alive(request)).order_by("name")
+    names = jobs.values_list("pk", "name")
+    missing = [pk for pk, name in names if name not in known and not may_be_elsewhere(name)]
+    if not missing:
+        return frozenset()
+    return frozenset(missing[:MOST_GONE]) - _jobs_of_current_runners(missing[:MOST_GONE], request)
+
+
+def _jobs_of_current_runners(pks: Collection[int], request: HttpRequest) -> FrozenSet[int]:
+    """Return which of these jobs were run last by a runner that is alive, or newer than our code.
+
+    Those that only stand in the list of a newer runner count too.
+    """
+    newest = JobExecution.objects.filter(job=OuterRef("pk")).order_by("-started_at")
+    jobs = Job.objects.filter(pk__in=pks).annotate(last=Subquery(newest.values("runner")[:1]))
+    last_runners = dict(jobs.order_by().values_list("pk", "last"))
+    began_at = from_timestamp(BEGAN_AT)
+    runners = JobRunner.objects.filter(
+        started_at__gte=began_at, pk__in=set(last_runners.values()) - {None}
+    )
+    current = {*runners.values_list("pk", flat=True), *(one.pk for one in live_runners(request))}
+    listed: Any = JobRunner.jobs.through._default_manager.filter(
+        job__in=pks, jobrunner__started_at__gte=began_at
+    )
+    return frozenset(pk for pk, last in last_runners.items() if last in current).union(
+        listed.values_list("job", flat=True)
+    )

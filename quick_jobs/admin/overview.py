@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import ALIVE
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import live_runners
+from quick_jobs.admin.live_runners import jobs_gone, live_runners
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -36,7 +36,7 @@ def overview(request: HttpRequest, links: Links) -> List[Figure]:
     if links.permits(JobRunner):
         figures.append(_live_runners(request, links))
     if links.permits(JobExecution):
-        figures += [_running(links), _failing(links)]
+        figures += [_running(links), _failing(request, links)]
     return figures
 
 
@@ -66,8 +66,9 @@ def _running(links: Links) -> Figure:
     )
 
 
-def _failing(links: Links) -> Figure:
-    count = Job.objects.failing().values("pk")[: _MOST_COUNTED + 1].count()
+def _failing(request: HttpRequest, links: Links) -> Figure:
+    failing = Job.objects.failing().exclude(pk__in=jobs_gone(request))
+    count = failing.values("pk")[: _MOST_COUNTED + 1].count()
     return Figure(
         JobExecution.FAILED if count else JobExecution.SUCCEEDED,
         _capped(count),

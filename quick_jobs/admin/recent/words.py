@@ -11,10 +11,11 @@ from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.wording import NOTHING, ago, duration_in_words
 
 
-def failures_in_words(recent: RecentExecutions, now: dt.datetime) -> str:
+def failures_in_words(recent: RecentExecutions, now: dt.datetime, is_over: bool = False) -> str:
     """Return HTML of the share of failures among those that have ended, like "4 % 2 of 50".
 
-    Below it is since when there is nothing but failures, or when the last one was.
+    Below it is since when there is nothing but failures, or when the last one was. No job
+    that ``is_over`` is called failing.
     """
     ended, failures = recent.ended, recent.failures
     if not ended:
@@ -27,13 +28,13 @@ def failures_in_words(recent: RecentExecutions, now: dt.datetime) -> str:
         ' <span class="qj-second">{}</span>',
         round(100 * failures / ended) or "<1",
         text,
-        _when_it_failed(recent, now),
+        _when_it_failed(recent, now, is_over),
     )
 
 
-def _when_it_failed(recent: RecentExecutions, now: dt.datetime) -> str:
+def _when_it_failed(recent: RecentExecutions, now: dt.datetime, is_over: bool) -> str:
     since, last = recent.failing_since, recent.last_failure
-    if since is not None:
+    if since is not None and not is_over:
         failing_for = _("failing for %s") % duration_in_words(now - since, parts=1)
         return format_html('<strong class="qj-bad">{}</strong>', failing_for)
     return _("last %s") % ago(last.started_at, now) if last else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple, Type
+from typing import TYPE_CHECKING, Any, List, Mapping, Tuple, Type
 
 from django.contrib import admin
 from django.contrib.admin.utils import flatten_fieldsets
@@ -28,13 +28,21 @@ from quick_jobs.admin.filters import (
     StartedFilter,
 )
 from quick_jobs.admin.links import TIMELINE, links_for
+from quick_jobs.admin.neighbours import neighbours
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import matches, searched
 from quick_jobs.admin.static_files import styles
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
-from quick_jobs.admin.wording import NOTHING, breakable, clock_time, duration_in_words, time_element
+from quick_jobs.admin.wording import (
+    NOTHING,
+    at_least,
+    breakable,
+    clock_time,
+    duration_in_words,
+    time_element,
+)
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 if TYPE_CHECKING:
@@ -102,6 +110,7 @@ class JobExecutionAdmin(HistoryAdmin):
                     ("state", "took", "late"),
                     ("started", "finished"),
                     "error_line",
+                    "explanation",
                 )
             },
         ),
@@ -130,7 +139,12 @@ class JobExecutionAdmin(HistoryAdmin):
         return TemplateResponse(request, "admin/quick_jobs/timeline.html", context)
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return self.fieldsets if obj is not None and obj.traceback else self.fieldsets[:1]
+        fieldsets = self.fieldsets if obj is not None and obj.traceback else self.fieldsets[:1]
+        if obj is None or obj.facts.state == JobExecution.LOST:
+            return fieldsets
+        (title, options), *others = fieldsets
+        fields = [field for field in options["fields"] if field != "explanation"]
+        return [(title, {**options, "fields": fields}), *others]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return flatten_fieldsets(self.fieldsets)
@@ -199,6 +213,8 @@ class JobExecutionAdmin(HistoryAdmin):
         if execution.facts.state == JobExecution.RUNNING:
             so_far = execution.facts.now - execution.started_at
             return _("%(duration)s so far") % {"duration": duration_in_words(so_far)}
+        if execution.facts.seen_until is not None:
+            return at_least(execution.facts.seen_until - execution.started_at)
         return duration_in_words(execution.duration)
 
     @column(gettext_lazy("lateness"))
@@ -211,9 +227,20 @@ class JobExecutionAdmin(HistoryAdmin):
 
     @column(gettext_lazy("error"))
     def error_line(self, execution: ExecutionRow) -> str:
-        if not execution.error:
-            return NOTHING
-        return format_html('<span class="qj-error">{}</span>', execution.error)
+        error = execution.error
+        if not error and execution.facts.state == JobExecution.LOST:
+            error = _("Its runner is lost.")
+        return format_html('<span class="qj-error">{}</span>', error) if error else NOTHING
+
+    @column(gettext_lazy("explanation"))
+    def explanation(self, execution: ExecutionRow) -> str:
+        return _(
+            "It was seen from %(start)s to %(end)s, when its runner was last heard of. How it ended"
+            " is not on record: the runner was killed, or its machine or the database went away."
+        ) % {
+            "start": clock_time(execution.started_at),
+            "end": clock_time(execution.facts.seen_until or execution.started_at),
+        }
 
     @column(gettext_lazy("traceback"))
     def formatted_traceback(self, execution: ExecutionRow) -> str:
@@ -224,19 +251,3 @@ class JobExecutionAdmin(HistoryAdmin):
             _("Copy"),
             execution.traceback,
         )
-
-
-def neighbours(
-    execution: JobExecution,
-) -> Tuple[Optional[JobExecution], Optional[JobExecution]]:
-    """Return the executions of the same job that started just before and just after."""
-    others = JobExecution.objects.filter(job=execution.job_id).select_related("job")
-    others = others.defer("traceback")
-    started_at = execution.started_at
-    before = others.filter(started_at__lte=started_at).exclude(
-        started_at=started_at, pk__gte=execution.pk
-    )
-    after = others.filter(started_at__gte=started_at).exclude(
-        started_at=started_at, pk__lte=execution.pk
-    )
-    return before.order_by("-started_at").first(), after.order_by("started_at").first()

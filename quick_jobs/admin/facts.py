@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from quick_jobs.admin.badges import runner_state
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.live_runners import jobs_gone, live_runners, live_runners_by_job
-from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -57,11 +57,12 @@ class RunnerFacts(NamedTuple):
 
 
 class ExecutionFacts(NamedTuple):
-    """``state`` is the outcome, or "lost"."""
+    """``state`` is the outcome, or "lost"; a lost one is known to have run until ``seen_until``."""
 
     links: Links
     now: dt.datetime
     state: str
+    seen_until: Optional[dt.datetime]
 
 
 if TYPE_CHECKING:  # the rows as the columns get them
@@ -110,7 +111,7 @@ def facts_of_runners(
             links,
             clock.now,
             state=runner_state(runner, clock),
-            end=clock.end_of(runner),
+            end=_seen_until(runner, recent.get(runner.pk, RecentExecutions(())), clock),
             recent=recent.get(runner.pk, RecentExecutions(())),
             started_executions=started.get(runner.pk),
             running=running.get(runner.pk, ()),
@@ -125,14 +126,31 @@ def facts_of_executions(
 ) -> Dict[int, ExecutionFacts]:
     """Return the facts by primary key."""
     clock = page_clock(request)
+    states = {
+        execution.pk: JobExecution.state_of(execution.outcome, clock.is_lost(execution.runner))
+        for execution in executions
+    }
+    lost = [execution for execution in executions if states[execution.pk] == JobExecution.LOST]
+    runners = {execution.runner_id: execution.runner for execution in lost}
+    recent = recent_executions("runner", list(runners.values()), RECENT_OF_RUNNER, clock)
+    ends = {pk: _seen_until(runner, recent[pk], clock) for pk, runner in runners.items()}
     return {
         execution.pk: ExecutionFacts(
             links,
             clock.now,
-            JobExecution.state_of(execution.outcome, clock.is_lost(execution.runner)),
+            states[execution.pk],
+            max(execution.started_at, ends[execution.runner_id])
+            if states[execution.pk] == JobExecution.LOST
+            else None,
         )
         for execution in executions
     }
+
+
+def _seen_until(runner: JobRunner, recent: RecentExecutions, clock: PageClock) -> dt.datetime:
+    """Return until when ``runner`` is known to have lived: a lost one may have died at once."""
+    end = clock.end_of(runner)
+    return max(end, recent.seen_until or end) if clock.is_lost(runner) else end
 
 
 def _executions_started(pks: List[int]) -> Dict[int, int]:

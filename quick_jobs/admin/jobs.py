@@ -28,6 +28,7 @@ from quick_jobs.admin.wording import (
     duration_in_words,
     schedule_in_words,
     time_element,
+    took_in_words,
 )
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -166,7 +167,7 @@ class JobAdmin(HistoryAdmin):
 
 
 def _duration_of(last: ExecutionView, recent: RecentExecutions) -> str:
-    duration = duration_in_words(last.duration)
+    duration = took_in_words(last.state, last.duration)
     if not recent.is_last_long:
         return format_html('<span class="qj-quiet qj-nowrap">{}</span>', duration)
     return format_html(

@@ -11,13 +11,20 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from quick_jobs.admin.badges import runner_badge
+from quick_jobs.admin.badges import LOST, runner_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.facts import RECENT_OF_RUNNER, RunnerFacts, facts_of_runners
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.recent.words import failures_in_words
-from quick_jobs.admin.wording import NOTHING, ago, breakable, duration_in_words, time_element
+from quick_jobs.admin.wording import (
+    NOTHING,
+    ago,
+    at_least,
+    breakable,
+    duration_in_words,
+    time_element,
+)
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 if TYPE_CHECKING:
@@ -110,7 +117,8 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("uptime"))
     def uptime(self, runner: RunnerRow) -> str:
-        return duration_in_words(runner.facts.end - runner.started_at)
+        uptime = runner.facts.end - runner.started_at
+        return at_least(uptime) if runner.facts.state == LOST else duration_in_words(uptime)
 
     @column(gettext_lazy("executions"))
     def executions_so_far(self, runner: RunnerRow) -> str:

@@ -13,7 +13,7 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import execution_text
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.links import Links, svg_link
-from quick_jobs.admin.wording import clock_time, duration_in_words
+from quick_jobs.admin.wording import clock_time, took_in_words
 from quick_jobs.models import JobExecution
 
 _HEIGHT = 24
@@ -73,7 +73,7 @@ def describe(execution: ExecutionView) -> str:
     return _("%(time)s: %(state)s, %(duration)s") % {
         "time": clock_time(execution.started_at),
         "state": execution_text(execution.state),
-        "duration": duration_in_words(execution.duration),
+        "duration": took_in_words(execution.state, execution.duration),
     }
 
 

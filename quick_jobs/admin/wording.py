@@ -12,9 +12,11 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_noop
 
-from quick_jobs.models import Job
+from quick_jobs.models import Job, JobExecution
 
 NOTHING = "-"
+
+_SECOND = dt.timedelta(seconds=1)
 
 _AFTER_DOTS_AND_UNDERSCORES = re.compile(r"(?<=[._])")
 
@@ -34,6 +36,19 @@ def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
         return _("%s s") % number_format(tenths, 0 if tenths == int(tenths) else 1)
     words = [_(unit) % number_format(count) for unit, count in _split(round(seconds)) if count]
     return " ".join(words[:parts])
+
+
+def at_least(duration: dt.timedelta) -> str:
+    """Return a duration of which more is not known, in whole seconds, like "at least 4 s"."""
+    whole = max(dt.timedelta(0), duration // _SECOND * _SECOND)
+    return _("at least %s") % (duration_in_words(whole) if whole else _("%s s") % 0)
+
+
+def took_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
+    """Return how long an execution took; a lost one took at least until it was last seen."""
+    if state == JobExecution.LOST and duration is not None:
+        return at_least(duration)
+    return duration_in_words(duration)
 
 
 def _split(seconds: int) -> List[Tuple[str, int]]:

@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 from django.utils import timezone
 
+from quick_jobs.admin.wording import clock_time
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.admin_pages import (
     LONG_AGO,
@@ -217,6 +218,37 @@ def test_what_runs_in_a_lost_runner_is_shown_as_lost(admin_client, job, runner, 
     assert listed(admin_client, "jobexecution", outcome__exact="running") == [running]
     assert "qj-lost" in page(admin_client, "jobexecution_change", lost.pk)
     assert "qj-running" in page(admin_client, "jobexecution_change", running.pk)
+
+
+def test_a_lost_execution_says_from_when_to_when_it_was_seen(admin_client, job):
+    died = make_runner(job, started_at=ago(hours=3), beat_at=ago(hours=2))
+    (lost,) = make_executions(job, died, outcome="running", every=7200 + 64.5)
+    html = page(admin_client, "jobexecution_change", lost.pk)
+    start, end = clock_time(lost.started_at), clock_time(died.last_heartbeat_at)
+    assert f"It was seen from {start} to {end}" in html
+    for shown in (html, page(admin_client, "jobexecution_changelist")):
+        assert "at least 1 min 4 s" in shown
+        assert "Its runner is lost." in shown
+    assert "at least 1 min 4 s" in page(admin_client, "job_changelist")
+    assert "lost, at least 1 min 4 s" in page(admin_client, "timeline")
+    assert "at least 1 h" in page(admin_client, "jobrunner_changelist")
+    assert "at least 1 h" in page(admin_client, "jobrunner_change", died.pk)
+
+
+def test_what_a_runner_did_after_its_last_heartbeat_tells_how_long_it_lived(admin_client, job):
+    died = make_runner(job, started_at=ago(hours=2), beat_at=ago(hours=2, milliseconds=-4))
+    (lost,) = make_executions(job, died, outcome="running", every=7200 - 0.002)
+    html = page(admin_client, "jobexecution_change", lost.pk)
+    assert "at least 0 s" in html
+    assert "2 ms" not in html
+    make_executions(make_job("shop.jobs.other"), died, every=7200 - 3.5)
+    assert "at least 4 s" in page(admin_client, "jobexecution_change", lost.pk)
+    assert "at least 4 s" in page(admin_client, "jobrunner_change", died.pk)
+
+
+def test_an_execution_that_is_not_lost_needs_no_explanation(admin_client, job, runner):
+    (execution,) = make_executions(job, runner)
+    assert "It was seen" not in page(admin_client, "jobexecution_change", execution.pk)
 
 
 def test_executions_are_filtered_by_job_runner_outcome_time_and_duration(

@@ -51,6 +51,18 @@ class RecentExecutions(NamedTuple):
         return failing[-1].started_at if failing else None
 
     @property
+    def seen_until(self) -> Optional[dt.datetime]:
+        """The last moment that those that are not running any more tell of."""
+        return max(
+            (
+                execution.started_at + (execution.duration or dt.timedelta(0))
+                for execution in self.executions
+                if execution.state != JobExecution.RUNNING
+            ),
+            default=None,
+        )
+
+    @property
     def is_last_long(self) -> bool:
         """Whether the last one took, or takes, more than twice as long as is typical."""
         typical, last = self.typical_duration, self.last

@@ -16,7 +16,7 @@ from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window
-from quick_jobs.admin.wording import clock_time, duration_in_words
+from quick_jobs.admin.wording import clock_time, duration_in_words, took_in_words
 from quick_jobs.models import JobExecution, JobRunner
 
 #: What is narrower could not be seen, nor hit with a pointer.
@@ -72,7 +72,7 @@ def _bar_in_words(bar: Bar) -> str:
         return _("%(time)s: %(state)s, %(duration)s") % {
             "time": clock_time(bar.start),
             "state": execution_text(bar.state),
-            "duration": duration_in_words(bar.longest),
+            "duration": took_in_words(bar.state, bar.longest),
         }
     parts = [_("many executions")]
     if bar.executions is not None:

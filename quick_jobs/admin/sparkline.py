@@ -19,6 +19,9 @@ from quick_jobs.models import JobExecution
 _HEIGHT = 24
 _LEAST_HEIGHT = 3
 _STEP = 7
+
+# What takes less differs by noise only, so its bars are as high as if it took that.
+_LEAST_SECONDS = 0.01
 _WIDTH = 5
 
 # Below the bars there is a mark for what went wrong: colour alone does not tell everybody.
@@ -52,7 +55,7 @@ def sparkline(executions: Sequence[ExecutionView], links: Links) -> str:
 
 # There may be a thousand on a page: format_html() would take most of the page's time.
 def _bar(execution: ExecutionView, x: int, longest: float, links: Links) -> str:
-    share = _seconds(execution.duration) / longest if longest else 0
+    share = _seconds(execution.duration) / longest
     height = max(_LEAST_HEIGHT, round(_HEIGHT * share))
     look = f'class="qj-{execution.state}"'
     mark = ""
@@ -78,4 +81,4 @@ def describe(execution: ExecutionView) -> str:
 
 
 def _seconds(duration: Optional[dt.timedelta]) -> float:
-    return duration.total_seconds() if duration else 0.0
+    return max(_LEAST_SECONDS, duration.total_seconds() if duration else 0.0)

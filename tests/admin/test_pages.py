@@ -1,6 +1,7 @@
 """What the admin's lists and pages show."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.utils import timezone
@@ -59,6 +60,20 @@ def test_a_picture_has_a_bar_with_a_link_for_each_of_the_last_executions(admin_c
     assert html.count('class="qj-hit"') == 20
     assert f"/jobexecution/{executions[-1].pk}/change/" in html
     assert f"/jobexecution/{executions[0].pk}/change/" not in html
+
+
+def heights(client, job):
+    html = page(client, "job_change", job.pk)
+    return [int(height) for height in re.findall(r'width="5" height="(\d+)"/></a>', html)]
+
+
+def test_bars_below_ten_milliseconds_do_not_differ(admin_client, job, runner):
+    for milliseconds in (1, 3, 9, 10):
+        took = dt.timedelta(milliseconds=milliseconds)
+        make_executions(job, runner, every=60 - milliseconds, duration=took)
+    assert len(set(heights(admin_client, job))) == 1
+    make_executions(job, runner, every=1, duration=dt.timedelta(milliseconds=20))
+    assert heights(admin_client, job) == [12] * 4 + [24]
 
 
 def figures(client):

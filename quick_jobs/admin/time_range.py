@@ -6,6 +6,8 @@ import datetime as dt
 import re
 from typing import NamedTuple, Optional
 
+from django.conf import settings
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -23,6 +25,12 @@ NAMED = {
 # Of the calendar's 8000 years to come these digits reach not half.
 _SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"
 _WRITTEN = re.compile(rf"({_SECONDS})?-({_SECONDS})?")
+
+
+_DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
+
+# There was no history before, and earlier moments have no POSIX times everywhere.
+_FIRST_DAY = dt.date(1980, 1, 1)
 
 
 class TimeRange(NamedTuple):
@@ -54,6 +62,29 @@ class TimeRange(NamedTuple):
         if self.end:
             return _("until %s") % clock_time(self.end)
         return _("since %s") % clock_time(self.start) if self.start else ""
+
+
+def past_day(text: Optional[str], now: dt.datetime) -> Optional[dt.date]:
+    """Return the day that is written "2026-11-24" if it has begun, and is not too long ago."""
+    match = _DAY.fullmatch(text or "")
+    if match is None:
+        return None
+    try:
+        day = dt.date(*map(int, match.groups()))
+    except ValueError:
+        return None
+    return day if day >= _FIRST_DAY and midnight(day) < now else None
+
+
+def midnight(day: dt.date) -> dt.datetime:
+    """Return the start of ``day`` in the active time zone, as a model's field holds it."""
+    start = dt.datetime.combine(day, dt.time())
+    if not settings.USE_TZ:
+        return start
+    # Noon comes once in every zone, midnight may not. Clocks may change between the two.
+    half_a_day = dt.timedelta(hours=12)
+    guess = timezone.make_aware(start + half_a_day).astimezone(dt.timezone.utc) - half_a_day
+    return guess - (timezone.localtime(guess).replace(tzinfo=None) - start)
 
 
 def whole_number(text: str) -> Optional[int]:

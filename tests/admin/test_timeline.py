@@ -8,8 +8,17 @@ from django.utils import timezone
 
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.timeline.axis import ticks
-from quick_jobs.admin.timeline.bars import BUCKETS, Window, bars_of, bars_of_many, gaps_between
-from quick_jobs.models import JobExecution
+from quick_jobs.admin.timeline.bars import (
+    BUCKETS,
+    Window,
+    bars_of,
+    bars_of_many,
+    gaps_between,
+    without_gaps,
+)
+from quick_jobs.admin.timeline.svg import draw_axis, draw_gaps, draw_ticks
+from quick_jobs.admin.wording import clock_time
+from quick_jobs.models import JobExecution, JobRunner
 from tests.admin_pages import ago, make_executions, make_job, make_runner, page
 
 NOON = dt.datetime(2026, 11, 24, 12, tzinfo=dt.timezone.utc)
@@ -74,6 +83,51 @@ def test_the_axis_has_round_times(hours, labels):
     assert [tick.label for tick in ticks(Window(NOON - hours * HOUR, NOON))] == labels
 
 
+def test_the_day_s_change_is_marked():
+    marks = ticks(Window(NOON - 24 * HOUR, NOON))
+    assert [mark.day for mark in marks] == ["", "", "11-24", "", ""]
+    assert "11-24</text>" in draw_axis(marks)
+    assert draw_ticks(marks).count("qj-day") == 1
+    assert not any(mark.day for mark in ticks(Window(NOON - 168 * HOUR, NOON)))
+
+
+@pytest.mark.parametrize("minutes", [1, 24 * 60 - 1])
+def test_the_day_s_change_is_marked_also_at_the_edge(minutes):
+    start = NOON - 12 * HOUR - dt.timedelta(minutes=minutes)
+    (day,) = [mark.day for mark in ticks(Window(start, start + 24 * HOUR)) if mark.day]
+    assert day == "11-24"
+
+
+def test_a_bar_of_several_executions_begins_with_the_first_of_them():
+    early = [execution(200) for _one in range(100)]
+    (*_others, last) = bars_of([*early, execution(1), execution(2)], WINDOW)
+    assert (last.executions, last.start) == (2, WINDOW.bucket_start(99))
+    assert last.x == WINDOW.share(NOON - dt.timedelta(minutes=2))
+    assert round(last.x + last.width, 6) == 0.999
+
+
+def test_a_bar_of_several_executions_neither_begins_nor_ends_where_no_runner_lived():
+    half = (WINDOW.end - WINDOW.start) / (2 * BUCKETS)
+    gap = Window(WINDOW.bucket_start(40) + half, WINDOW.bucket_start(50) + half)
+    bars = bars_of_many({39, 40, 50, 51}, [], WINDOW)
+    before, last, first, after = without_gaps(bars, [gap], WINDOW)
+    assert (round(last.x, 6), round(last.width, 6)) == (0.4, 0.005)
+    assert (round(first.x, 6), round(first.width, 6)) == (0.505, 0.004)
+    assert [before, after] == [bars[0], bars[3]]
+    alone = bars_of([execution(181, seconds=600)], WINDOW)
+    assert without_gaps(alone, [gap], WINDOW) == alone
+
+
+def test_gaps_that_touch_or_are_narrow_are_drawn_as_one():
+    def at(share):
+        return WINDOW.start + (WINDOW.end - WINDOW.start) * share
+
+    gaps = [Window(at(0.5), at(0.5001)), Window(at(0.501), at(0.5011)), Window(at(0.7), at(0.8))]
+    gaps += [Window(at(0.996), at(0.9979)), Window(at(0.999), at(1))]
+    drawn = re.findall(r'x="([\d.]+)%" width="([\d.]+)%"', draw_gaps(gaps, WINDOW))
+    assert [tuple(map(float, one)) for one in drawn] == [(50.0, 0.25), (70.0, 10.0), (99.6, 0.4)]
+
+
 @pytest.fixture
 def job(db):
     return make_job()
@@ -121,6 +175,9 @@ def test_of_a_job_with_very_many_executions_the_buckets_and_the_failures_are_sho
     assert "more than 500 executions, 1 failure" in html
     assert html.count("many executions") > 80
     assert "are not shown" not in html
+    lost = make_runner(job, started_at=ago(hours=3), beat_at=ago(hours=2))
+    make_executions(job, lost, every=600, outcome="running")
+    assert "more than 500 executions, 2 failures" in page(admin_client, "timeline", span="1h")
     JobExecution.objects.update(outcome="failed")
     monkeypatch.setattr("quick_jobs.admin.timeline.queries.MOST_BAD", 50)
     assert "failures before" in page(admin_client, "timeline", span="1h")
@@ -130,7 +187,8 @@ def test_gaps_and_the_lives_of_runners_are_drawn(admin_client, job, runner):
     make_executions(job, runner)
     lost = make_runner(job, pid=3, started_at=ago(hours=5), beat_at=ago(hours=4))
     html = page(admin_client, "timeline", span="6h")
-    assert html.count('class="qj-gap"') == 2 * 2 + 1  # two gaps in two lanes, and in the legend
+    # In two lanes, and in the legend. Before the first runner nothing is known.
+    assert html.count('class="qj-gap"') == 2 * 1 + 1
     assert f"/jobrunner/{lost.pk}/change/" in html
     assert "qj-life-lost" in html
     assert "qj-life-alive" in html
@@ -162,6 +220,68 @@ def test_other_times_and_other_jobs_can_be_reached(admin_client, runner, monkeyp
     assert "Later" in before
 
 
+def test_no_span_that_ends_now_is_chosen_while_other_times_are_shown(admin_client, job):
+    assert 'class="qj-chosen" aria-current="true">the last hour<' in page(
+        admin_client, "timeline", span="1h"
+    )
+    html = page(admin_client, "timeline", span="1h", until=ago(hours=7).timestamp())
+    assert "qj-chosen" not in html
+    assert '<a href="?span=1h">the last hour</a>' in html
+    assert '<option value="1h" selected>1 h</option>' in html
+
+
+def test_before_the_first_runner_on_record_there_is_no_gap(admin_client, job):
+    make_executions(job, make_runner(job, started_at=ago(hours=3)))
+    html = page(admin_client, "timeline", span="6h")
+    assert html.count('class="qj-gap"') == 1  # in the legend
+    JobRunner.objects.all().delete()
+    assert page(admin_client, "timeline", span="6h").count('class="qj-gap"') == 1
+
+
+def test_a_day_can_be_chosen(admin_client, job, runner):
+    (execution,) = make_executions(job, runner, every=3 * 86400)
+    day = clock_time(execution.started_at)[:10]
+    html = page(admin_client, "timeline", span="24h", day=day)
+    assert f"From {day} 00:00:00 to " in html
+    assert f"../{execution.pk}/change/" in html
+    assert f'value="{day}"' in html
+    assert "Later" in html
+    assert "qj-chosen" not in html
+
+
+def test_a_chosen_day_begins_at_midnight_of_the_active_zone_also_if_clocks_change(
+    admin_client, job
+):
+    for name, day, start in (
+        ("Europe/Berlin", "2023-03-26", "00:00:00"),
+        ("Europe/Berlin", "2023-10-29", "00:00:00"),
+        ("Asia/Kolkata", "2023-10-29", "00:00:00"),
+        ("America/Santiago", "2023-09-03", "01:00:00"),  # there was no midnight
+    ):
+        with timezone.override(name):
+            html = page(admin_client, "timeline", span="6h", day=day)
+        assert f"From {day} {start} to {day} " in html, name
+
+
+@pytest.mark.parametrize(
+    "day",
+    ["", "x", "2026-02-30", "0001-01-01", "1979-12-31", "9999-12-31", "2026-1-1", "2026-01-01x"],
+)
+def test_a_day_that_is_none_or_has_not_begun_is_ignored(admin_client, job, day):
+    html = page(admin_client, "timeline", day=day)
+    assert "the last 6 hours" in html
+    assert "qj-chosen" in html
+    assert 'value=""' in html
+
+
+def test_today_can_be_chosen(admin_client, job, runner):
+    (execution,) = make_executions(job, runner, every=0.001)
+    today = clock_time(timezone.now())[:10]
+    html = page(admin_client, "timeline", span="24h", day=today)
+    assert f"From {today} 00:00:00" in html
+    assert f"../{execution.pk}/change/" in html
+
+
 def test_the_page_stays_small(admin_client, runner):
     for number in range(25):
         make_executions(make_job(f"a_name_of.some_length.job_{number:02}"), runner, 240, every=85)
@@ -180,6 +300,7 @@ def test_without_time_zones_it_works_too(admin_client, job, runner, settings):
     runner.last_heartbeat_at = now
     runner.started_at = now - HOUR
     runner.save()
+    page(admin_client, "timeline", day=f"{now:%Y-%m-%d}")
     for name in ("timeline", "job_changelist", "jobexecution_changelist", "jobrunner_changelist"):
         page(admin_client, name)
 

@@ -42,6 +42,11 @@ MORE_PICTURES = {
     "execution-dark": ("jobexecution/{failed}/change/", DARK),
     "execution-phone": ("jobexecution/{failed}/change/", PHONE),
     "execution-arabic": ("jobexecution/{failed}/change/", {"locale": "ar"}),
+    "execution-lost": ("jobexecution/{lost}/change/", {}),
+    "execution-lost-german": ("jobexecution/{lost}/change/", {"locale": "de-DE"}),
+    "execution-lost-phone": ("jobexecution/{lost}/change/", PHONE),
+    "runners-german": ("jobrunner/", {"locale": "de-DE"}),
+    "timeline-german": ("jobexecution/timeline/?span=24h", {"locale": "de-DE"}),
     "runners-dark": ("jobrunner/", DARK),
     "runners-phone": ("jobrunner/", PHONE),
     "runner": ("jobrunner/{runner}/change/", {}),
@@ -58,6 +63,7 @@ def test_a_screenshot_is_made(open_page, name):
     failed = JobExecution.objects.filter(outcome="failed", error__startswith="Supplier")
     page = open_page(
         address.format(
+            lost=JobExecution.objects.lost().order_by("-started_at")[0].pk,
             failed=failed.order_by("-started_at")[1].pk,
             job=Job.objects.get(name="shop.jobs.ask_the_supplier").pk,
             runner=JobRunner.objects.order_by("-pk")[1].pk,

@@ -1,9 +1,11 @@
 """The admin in a browser, under a strict policy; every page that complains fails its test."""
 
+import datetime as dt
 import re
 
 import django
 import pytest
+from django.utils import timezone
 
 from quick_jobs.admin.compat import HAS_DARK_ADMIN
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -183,6 +185,23 @@ def test_the_timeline_shows_other_times(open_page):
     assert page.locator(".qj-lane-name").count() == 2
 
 
+def test_the_timeline_shows_a_day_that_is_chosen(open_page):
+    page = open_page("jobexecution/timeline/?span=1h")
+    with page.expect_navigation():
+        page.get_by_role("link", name="Earlier", exact=True).click()
+    assert page.locator(".qj-chosen").count() == 0
+    yesterday = f"{timezone.localtime() - dt.timedelta(days=1):%Y-%m-%d}"
+    page.get_by_label("Date", exact=True).fill(yesterday)
+    page.get_by_label("Length", exact=True).select_option("24h")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Search").click()
+    assert f"From {yesterday} 00:00:00" in page.locator("#content-main").inner_text()
+    assert page.get_by_label("Date", exact=True).input_value() == yesterday
+    with page.expect_navigation():
+        page.get_by_role("link", name="Now", exact=True).click()
+    assert page.locator(".qj-chosen").inner_text() == "the last 24 hours"
+
+
 def test_a_summed_up_bar_leads_to_its_executions(open_page):
     page = open_page("jobexecution/timeline/?span=24h")
     lane = page.get_by_role("group", name=re.compile("count_visitors"))
@@ -208,6 +227,21 @@ def test_every_page_fits_a_phone(open_page, locale):
     ):
         page.goto(start.replace("job/", address))
         assert is_as_wide_as_the_window(page), address
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "fr", "es"])
+@pytest.mark.parametrize("has_live_runners", [True, False])
+def test_no_column_is_cut_beside_the_side_bar(open_page, locale, has_live_runners):
+    if not has_live_runners:
+        JobRunner.objects.update(last_heartbeat_at=timezone.now() - dt.timedelta(hours=1))
+    page = open_page("job/", locale=locale)
+    start = page.url
+    for address in ("job/", "jobexecution/", "jobrunner/"):
+        page.goto(start.replace("job/", address))
+        table, place = (
+            page.locator(selector).bounding_box() for selector in ("#result_list", ".results")
+        )
+        assert table["width"] <= place["width"] + 0.5, address
 
 
 def test_pages_run_from_right_to_left(open_page):

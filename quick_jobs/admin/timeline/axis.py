@@ -18,14 +18,15 @@ _STEPS = (
 
 
 class Tick(NamedTuple):
-    """A mark: ``x`` is a share of the window."""
+    """A mark: ``x`` is a share of the window; ``day`` is set where one begins between times."""
 
     x: float
     label: str
+    day: str = ""
 
 
 def ticks(window: Window) -> List[Tick]:
-    """Return marks at round times of the active time zone, not too close to the edges."""
+    """Return marks at round times of the active time zone, days also at the edges."""
     step = next((step for length, step in _STEPS if window.end - window.start <= length), None)
     step = step or _STEPS[-1][1]
     start = window.start
@@ -35,7 +36,9 @@ def ticks(window: Window) -> List[Tick]:
     found = []
     while moment < window.end:
         x = window.share(moment)
-        if moment > window.start and 0.02 < x < 0.98:
-            found.append(Tick(x, f"{moment:%m-%d}" if step.days else f"{moment:%H:%M}"))
+        date, time = f"{moment:%m-%d}", f"{moment:%H:%M}"
+        day = date if time == "00:00" and not step.days else ""
+        if moment > window.start and (0.02 < x < 0.98 or day):
+            found.append(Tick(x, date if step.days else time, day))
         moment += step
     return found

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tuple
 
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
@@ -106,9 +106,12 @@ def _sum(
     bucket: int, executions: Sequence[ExecutionView], count: Optional[int], window: Window
 ) -> Bar:
     states = [execution.state for execution in executions]
+    x, end = bucket / BUCKETS, (bucket + 0.9) / BUCKETS
+    if count is not None:  # else the first is not known
+        x = max(x, window.share(min(execution.started_at for execution in executions)))
     return Bar(
-        x=bucket / BUCKETS,
-        width=0.9 / BUCKETS,
+        x=x,
+        width=max(0.0, end - x),
         state=max(states, key=_RANKS.index, default=MANY),
         start=window.bucket_start(bucket),
         end=window.bucket_start(bucket + 1),
@@ -119,6 +122,22 @@ def _sum(
             (execution.duration for execution in executions if execution.duration), default=None
         ),
     )
+
+
+def without_gaps(bars: Iterable[Bar], gaps: Sequence[Window], window: Window) -> List[Bar]:
+    """Return ``bars``; those of several executions neither begin nor end in a gap."""
+    shares = [(window.share(gap.start), window.share(gap.end)) for gap in gaps]
+    return [bar if bar.executions == 1 else _without_gaps(bar, shares) for bar in bars]
+
+
+def _without_gaps(bar: Bar, gaps: Iterable[Tuple[float, float]]) -> Bar:
+    left, right = bar.x, bar.x + bar.width
+    for start, end in gaps:
+        if start <= left < end < right:
+            left = end
+        elif left < start < right <= end:
+            right = start
+    return bar._replace(x=left, width=right - left)
 
 
 def gaps_between(lives: Iterable[Any], window: Window) -> List[Window]:

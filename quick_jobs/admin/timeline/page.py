@@ -14,19 +14,20 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock, page_clock
-from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
+from quick_jobs.admin.time_range import NAMED, TimeRange, midnight, past_day, whole_number
 from quick_jobs.admin.timeline.axis import ticks
-from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between
+from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between, without_gaps
 from quick_jobs.admin.timeline.queries import (
     LANES,
     MOST_READ,
     MOST_RUNNERS,
+    first_start_of_runners,
     jobs_seen_in,
     lanes,
     runners_in,
 )
 from quick_jobs.admin.timeline.svg import draw_axis, draw_gaps, draw_lane, draw_runners, draw_ticks
-from quick_jobs.admin.wording import clock_time
+from quick_jobs.admin.wording import clock_time, duration_in_words
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 _DEFAULT = "6h"
@@ -42,6 +43,11 @@ class Choice(NamedTuple):
     until: Optional[dt.datetime]  # the present if None
     query: str
     page: int
+    day: Optional[dt.date] = None  # in place of ``until``: from its midnight on
+
+    @property
+    def is_past(self) -> bool:
+        return bool(self.until or self.day)
 
     @classmethod
     def of(cls, params: Any, clock: PageClock) -> Choice:
@@ -52,16 +58,26 @@ class Choice(NamedTuple):
             until.end if until and until.end and until.end < clock.now else None,
             params.get("q", "").replace("\0", "").strip(),
             min(whole_number(params.get("p", "")) or 0, _LAST_PAGE),
+            past_day(params.get("day"), clock.now),
         )
 
     def url(self, **changes: Any) -> str:
         """Return the address of this choice with ``changes``."""
         changed = self._replace(**changes)
         until = str(TimeRange(None, changed.until)).strip("-")
-        params = {"span": changed.span, "until": until, "q": changed.query, "p": changed.page}
+        params = {
+            "span": changed.span,
+            "until": "" if changed.day else until,
+            "day": changed.day,
+            "q": changed.query,
+            "p": changed.page,
+        }
         return "?" + urlencode({name: value for name, value in params.items() if value})
 
     def window(self, now: dt.datetime) -> Window:
+        if self.day:
+            start = midnight(self.day)
+            return Window(start, start + NAMED[self.span][1])
         # A whole second, so that the buckets begin at whole seconds too.
         end = (self.until or now).replace(microsecond=0) + dt.timedelta(seconds=1)
         return Window(end - NAMED[self.span][1], end)
@@ -83,10 +99,12 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     jobs = jobs_seen_in(window, choice.query.split()[:5], choice.page * LANES)
     marks = ticks(window)
     shades = SafeString("")
+    gaps: List[Window] = []
     context: Dict[str, Any] = {}
     if links.permits(JobRunner):
         runners = runners_in(window)
-        shades = draw_gaps(_gaps(runners, window, clock), window)
+        gaps = _gaps(runners, window, clock)
+        shades = draw_gaps(gaps, window)
         svg, height = draw_runners(runners, window, clock, links, shades)
         context = {"runners": runners, "runners_svg": svg, "runners_height": height}
     found = lanes(jobs[:LANES], window, clock)
@@ -96,12 +114,23 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         **context,
         "choice": choice,
         "time_ranges": [
-            (text, choice.url(span=span, page=0), span == choice.span)
+            # They end now, so none is chosen while other times are shown.
+            (
+                text,
+                choice.url(span=span, page=0, until=None, day=None),
+                span == choice.span and not choice.is_past,
+            )
             for span, (text, _length) in NAMED.items()
         ],
-        "earlier": choice.url(until=window.start),
-        "later": choice.url(until=window.end + (window.end - window.start)),
-        "present": choice.url(until=None) if choice.until else "",
+        "lengths": [
+            (span, duration_in_words(length), span == choice.span)
+            for span, (_text, length) in NAMED.items()
+        ],
+        "until": str(TimeRange(None, choice.until)).strip("-"),
+        "today": clock_time(clock.now)[:10],
+        "earlier": choice.url(until=window.start, day=None),
+        "later": choice.url(until=window.end + (window.end - window.start), day=None),
+        "present": choice.url(until=None, day=None) if choice.is_past else "",
         "previous_page": choice.url(page=choice.page - 1) if choice.page else "",
         "next_page": choice.url(page=choice.page + 1) if len(jobs) > LANES else "",
         "start": clock_time(window.start),
@@ -118,7 +147,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
                     since=TimeRange(window.start, window.end),
                 ),
                 _summary(lane.bars),
-                draw_lane(lane.bars, lane.job.pk, background),
+                draw_lane(without_gaps(lane.bars, gaps, window), lane.job.pk, background),
             )
             for lane in found
         ],
@@ -145,6 +174,11 @@ def _summary(bars: List[Bar]) -> str:
 
 def _gaps(runners: List[JobRunner], window: Window, clock: PageClock) -> List[Window]:
     lives = [(runner.started_at, clock.end_of(runner)) for runner in runners]
-    if len(runners) == MOST_RUNNERS:  # of what was before, nothing is known
-        lives.append((window.start, min(start for start, _end in lives)))
+    first = min([start for start, _end in lives] + first_start_of_runners(), default=None)
+    if first is None:
+        return []
+    if len(runners) == MOST_RUNNERS:
+        first = min(start for start, _end in lives)
+    if first > window.start:  # of what was before, nothing is known
+        lives.append((window.start, first))
     return gaps_between(lives, Window(window.start, min(window.end, clock.now)))

@@ -96,13 +96,16 @@ def _by_job(executions: Any) -> Dict[int, List[ExecutionView]]:
 
 
 def _bad(window: Window, clock: PageClock) -> List[List[ExecutionView]]:
-    """Return the newest that went wrong, in a list for each outcome: an index has each of them."""
+    """Return the newest that did not succeed, or not yet, in a list for each outcome.
+
+    An index has each of them. Those that are lost are among the running ones.
+    """
     inside = JobExecution.objects.filter(
         started_at__gte=window.start, started_at__lte=window.end
     ).order_by("-started_at")
     return [
         read_executions(inside.filter(outcome=outcome), clock, MOST_BAD)
-        for outcome in JobExecution.ENDED_WITHOUT_SUCCESS
+        for outcome in (*JobExecution.ENDED_WITHOUT_SUCCESS, JobExecution.RUNNING)
     ]
 
 
@@ -112,3 +115,8 @@ def runners_in(window: Window) -> List[JobRunner]:
     lived |= Q(stopped_at__isnull=True, last_heartbeat_at__gte=window.start)
     runners = JobRunner.objects.filter(lived, started_at__lte=window.end)
     return list(runners.order_by("-pk")[:MOST_RUNNERS])
+
+
+def first_start_of_runners() -> List[dt.datetime]:
+    """Return when the first runner on record began, if there is one."""
+    return list(JobRunner.objects.order_by("pk").values_list("started_at", flat=True)[:1])

@@ -23,6 +23,9 @@ from quick_jobs.models import JobExecution, JobRunner
 _LEAST_WIDTH = 0.0025
 _LEAST_WIDTH_OF_FAILURES = 0.005
 
+#: What is closer together is drawn as one.
+_LEAST_DISTANCE = 0.0005
+
 #: In what is narrower a pattern is only a broken line. What went wrong is also higher.
 _LEAST_WIDTH_OF_PATTERNS = 0.008
 
@@ -88,28 +91,49 @@ def _bar_in_words(bar: Bar) -> str:
 def draw_gaps(gaps: Iterable[Window], window: Window) -> SafeString:
     """Return the shade over the times in which no runner lived, the longest of them."""
     longest = sorted(gaps, key=lambda gap: gap.end - gap.start, reverse=True)[:_MOST_GAPS]
+    shades: List[Tuple[float, float]] = []
+    for start, end in sorted((window.share(gap.start), window.share(gap.end)) for gap in longest):
+        start = min(start, 1 - _LEAST_WIDTH)
+        # Where one lies over another, it would be darker.
+        if shades and start <= shades[-1][1] + _LEAST_DISTANCE:
+            start = shades.pop()[0]
+        shades.append((start, max(end, start + _LEAST_WIDTH)))
     return mark_safe(
         "".join(
-            f'<rect class="qj-gap" {_extent(*_share(gap.start, gap.end, window))} height="100%"/>'
-            for gap in longest
+            f'<rect class="qj-gap" {_extent(start, end - start)} height="100%"/>'
+            for start, end in shades
         )
     )
 
 
 def draw_axis(ticks: Iterable[Tick]) -> SafeString:
+    """Return the times below their marks, or the date where a day begins."""
     return mark_safe(
         "".join(
-            f'<text x="{100 * tick.x:.4g}%" y="14" text-anchor="middle">{escape(tick.label)}</text>'
+            f'<text x="{100 * tick.x:.4g}%" y="14" text-anchor="{_anchor(tick)}"'
+            f"{_look(tick, '')}>{escape(tick.day or tick.label)}</text>"
             for tick in ticks
         )
     )
+
+
+def _anchor(tick: Tick) -> str:
+    if 0.02 < tick.x < 0.98:
+        return "middle"
+    return "start" if tick.x < 0.5 else "end"
+
+
+def _look(tick: Tick, usual: str) -> str:
+    kinds = f"{usual} {'qj-day' if tick.day else ''}".strip()
+    return f' class="{kinds}"' if kinds else ""
 
 
 def draw_ticks(ticks: Iterable[Tick]) -> SafeString:
     """Return lines through a lane."""
     return mark_safe(
         "".join(
-            f'<rect class="qj-tick" x="{100 * tick.x:.4g}%" width="1" height="100%"/>'
+            f'<rect{_look(tick, "qj-tick")} x="{100 * tick.x:.4g}%" width="{2 if tick.day else 1}"'
+            ' height="100%"/>'
             for tick in ticks
         )
     )

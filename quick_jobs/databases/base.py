@@ -19,7 +19,14 @@ from typing import (
     Tuple,
 )
 
-from django.db import DatabaseError, DataError, IntegrityError, OperationalError
+from django.db import (
+    DatabaseError,
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField
 
@@ -58,6 +65,10 @@ class Database(ABC):
         """Return why it cannot hold the history, or None. The database is not asked."""
         return None
 
+    def text_faults(self) -> Optional[Unsuitable]:
+        """Return why it may change texts without an error, or None. The database is asked."""
+        return None
+
     # Its clock.
 
     @abstractmethod
@@ -73,6 +84,19 @@ class Database(ABC):
             return cursor.fetchone()[0]
 
     # Writing.
+
+    def commit_each_write(self) -> None:
+        """Let each statement outside a transaction commit by itself.
+
+        A site may have set otherwise, by ``"AUTOCOMMIT": False`` in ``DATABASES``. The wrapper
+        keeps that over reconnects; others of the same database are left as they are.
+        """
+        connection = self.connection
+        if connection.settings_dict["AUTOCOMMIT"]:
+            return
+        connection.settings_dict = {**connection.settings_dict, "AUTOCOMMIT": True}
+        if connection.connection is not None and not connection.in_atomic_block:
+            connection.set_autocommit(True)
 
     def max_rows(self, table: UpsertTable) -> int:
         """Return how many rows one statement of :meth:`upsert` takes."""
@@ -90,7 +114,8 @@ class Database(ABC):
         self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]
     ) -> Statement:
         """Return an INSERT with a place for each value."""
-        insert, row, moments, durations = _rows_insert(table)
+        name = self.connection.ops.quote_name(table.name)
+        insert, row, moments, durations = _rows_insert(table, name)
         adapted = list(columns)
         adapt = self.connection.ops.adapt_datetimefield_value
         for index in moments:
@@ -203,7 +228,23 @@ class Database(ABC):
 
     def is_about_data(self, error: BaseException) -> bool:
         """Return whether the values that were to be written caused it, not the database's state."""
-        return isinstance(error, (DataError, IntegrityError, ValueError, TypeError))
+        return isinstance(error, (DataError, IntegrityError, ValueError, TypeError, OverflowError))
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Return whether it can pass by itself: no connection, no space, no turn, read-only.
+
+        Other errors stay until somebody changes the database, the site or this package.
+        """
+        return isinstance(error, (OperationalError, InterfaceError, InternalError))
+
+    def may_be_of_size(self, error: BaseException) -> bool:
+        """Return whether a statement that is too long can fail like this.
+
+        So can others: a server that is sent too much may just close the connection.
+        """
+        if isinstance(error, DatabaseError) and self.is_conflict(error):
+            return False
+        return isinstance(error, MemoryError) or self.is_outage(error)
 
 
 @lru_cache(maxsize=None)
@@ -217,12 +258,15 @@ def on_conflict(table: UpsertTable) -> str:
 
 
 @lru_cache(maxsize=None)
-def _rows_insert(table: UpsertTable) -> Tuple[str, str, List[int], List[int]]:
-    """Return an INSERT's start, a row's places, and where a row has moments and durations."""
+def _rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], List[int]]:
+    """Return an INSERT's start, a row's places, and where a row has moments and durations.
+
+    ``name`` is the table's, quoted.
+    """
     names = table.column_names
     kinds = [column.kind for column in table.columns]
     return (
-        f"INSERT INTO {table.name} ({', '.join(names)}) VALUES",
+        f"INSERT INTO {name} ({', '.join(names)}) VALUES",
         f"({places(names)})",
         [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
         [index for index, kind in enumerate(kinds) if kind == DURATION],

@@ -9,15 +9,20 @@ from typing import Dict, Iterable, Iterator, Optional
 
 from django.db import OperationalError
 
-from quick_jobs.databases.base import Database, places
+from quick_jobs.databases.base import Database, Unsuitable, places
 from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
 
 # Lock wait timeout, deadlock, record changed since it was read, lock not available, statement
 # timeout.
 _CONFLICTS = (1205, 1213, 1020, 3572, 1969)
 
-# "Incorrect string value", in a table that is not utf8mb4.
-_INCORRECT_STRING = 1366
+# Incorrect string value, in a table that is not utf8mb4; illegal mix of collations, when it is
+# compared with such a value; packet too large, as the server says it and as the client does.
+_ABOUT_DATA = (1366, 1267, 1153, 2020)
+
+# What Django calls operational, and does not pass by itself: no such database, no access to it, to
+# a table or to a column, no such column, no value for a column, no such function or procedure.
+_LASTING = (1044, 1049, 1142, 1143, 1054, 1364, 1305, 1370)
 
 
 _FOREIGN_KEYS = """
@@ -37,6 +42,16 @@ class MySQL(Database):
     def now(self) -> dt.datetime:
         now: dt.datetime = self._fetch_value("SELECT UTC_TIMESTAMP(6)")
         return now.replace(tzinfo=dt.timezone.utc)
+
+    def text_faults(self) -> Optional[Unsuitable]:
+        modes = str(self._fetch_value("SELECT @@SESSION.sql_mode")).split(",")
+        if {"STRICT_TRANS_TABLES", "STRICT_ALL_TABLES", "TRADITIONAL"}.intersection(modes):
+            return None
+        return Unsuitable(
+            "it is not in strict mode, and stores '?' for each character that a table lacks, "
+            "without an error",
+            "Add 'STRICT_TRANS_TABLES' to its sql_mode, and make its tables utf8mb4.",
+        )
 
     def _on_conflict(self, table: UpsertTable) -> str:
         return _on_duplicate(table)
@@ -86,9 +101,14 @@ class MySQL(Database):
         return _number_of(error) in _CONFLICTS
 
     def is_about_data(self, error: BaseException) -> bool:
-        if isinstance(error, OperationalError) and _number_of(error) == _INCORRECT_STRING:
+        if isinstance(error, OperationalError) and _number_of(error) in _ABOUT_DATA:
             return True
         return super().is_about_data(error)
+
+    def is_outage(self, error: BaseException) -> bool:
+        if isinstance(error, OperationalError) and _number_of(error) in _LASTING:
+            return False
+        return super().is_outage(error)
 
 
 def _number_of(error: OperationalError) -> Optional[int]:

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from functools import lru_cache
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
 
+from django.conf import settings
 from django.db import OperationalError, transaction
 
 from quick_jobs.databases.base import Database, on_conflict
@@ -22,6 +23,9 @@ from quick_jobs.databases.tables import (
 
 # Lock not available, query canceled, deadlock, serialization failure.
 _CONFLICTS = ("55P03", "57014", "40P01", "40001")
+
+# Program limit exceeded: a value is too long, or a row, or the statement.
+_ABOUT_DATA = "54"
 
 # Up to so many rows, arrays take longer: for psycopg to write, and for PostgreSQL to plan.
 _FEW_ROWS = 4
@@ -60,13 +64,14 @@ class PostgreSQL(Database):
     def _upsert_statement(
         self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]
     ) -> Statement:
-        if len(columns[0]) <= _FEW_ROWS:
+        if len(columns[0]) <= _FEW_ROWS or not _is_zone_of_session_known():
             return super()._upsert_statement(table, shared, columns)
         arrays = [
             _array(map(_quoted, values) if column.kind == TEXT else values)
             for column, values in zip(table.columns, columns)
         ]
-        return _arrays_insert(table), [shared, *arrays]
+        name = self.connection.ops.quote_name(table.name)
+        return _arrays_insert(table, name), [shared, *arrays]
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
@@ -77,30 +82,46 @@ class PostgreSQL(Database):
         with transaction.atomic(using=self.connection.alias):
             # A deadlock would be looked for after a second only. The statistics still tell of
             # what has just been deleted, and by them it may seem best to read the whole table.
-            settings = {
+            parameters = {
                 "lock_timeout": "100ms",
                 "enable_seqscan": "off",
                 "synchronous_commit": "off",
             }
             if statement_timeout is not None:
-                settings["statement_timeout"] = f"{statement_timeout * 1000:.0f}ms"
-            self._set_locally(settings)
+                parameters["statement_timeout"] = f"{statement_timeout * 1000:.0f}ms"
+            self._set_locally(parameters)
             yield
 
-    def _set_locally(self, settings: Dict[str, str]) -> None:
-        calls = ", ".join(["set_config(%s, %s, true)"] * len(settings))
+    def _set_locally(self, parameters: Dict[str, str]) -> None:
+        calls = ", ".join(["set_config(%s, %s, true)"] * len(parameters))
         with self.connection.cursor() as cursor:
-            cursor.execute(f"SELECT {calls}", [text for item in settings.items() for text in item])
+            cursor.execute(
+                f"SELECT {calls}", [text for item in parameters.items() for text in item]
+            )
 
     def _is_conflict(self, error: OperationalError) -> bool:
-        cause = error.__cause__  # psycopg2's has pgcode, psycopg's sqlstate
-        code = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-        return code in _CONFLICTS
+        return _code_of(error) in _CONFLICTS
+
+    def is_about_data(self, error: BaseException) -> bool:
+        return _code_of(error).startswith(_ABOUT_DATA) or super().is_about_data(error)
+
+
+def _code_of(error: BaseException) -> str:
+    cause = error.__cause__  # psycopg2's has pgcode, psycopg's sqlstate
+    return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None) or ""
+
+
+def _is_zone_of_session_known() -> bool:
+    """Return whether a moment means the same to the session as to Django.
+
+    Without time zones Django leaves a session in the server's zone if the site names none.
+    """
+    return settings.USE_TZ or bool(settings.TIME_ZONE)
 
 
 @lru_cache(maxsize=None)
-def _arrays_insert(table: UpsertTable) -> str:
-    """Return the INSERT for many rows.
+def _arrays_insert(table: UpsertTable, name: str) -> str:
+    """Return the INSERT for many rows into the table that is ``name``, quoted.
 
     Each column's values come as one array, in PostgreSQL's own notation: so the
     statement's text is always the same, and a driver has few values to quote.
@@ -110,7 +131,7 @@ def _arrays_insert(table: UpsertTable) -> str:
     values = ", ".join(value.format(name) for name, (_, value) in zip(names, elements))
     arrays = ", ".join(f"%s::{element_type}[]" for element_type, _ in elements)
     return (
-        f"INSERT INTO {table.name} ({', '.join(table.column_names)}) SELECT %s, {values}"
+        f"INSERT INTO {name} ({', '.join(table.column_names)}) SELECT %s, {values}"
         f" FROM unnest({arrays}) AS new ({', '.join(names)}) {on_conflict(table)}"
     )
 

@@ -15,6 +15,9 @@ from quick_jobs.databases.write_lock import is_locked, short_commit
 #: The first one that can INSERT ... ON CONFLICT.
 _OLDEST = (3, 24)
 
+# Words of operational errors that do not pass by themselves.
+_LASTING = ("no such ", "has no column", "syntax error", "values for")
+
 # A process that waits looks again every 25 ms at the latest, and once it has waited for 128 ms,
 # every 100 ms at the latest (sqliteDefaultBusyCallback in SQLite's main.c). Between two batches
 # there is time for one look, in seconds, the search for the next one included.
@@ -73,3 +76,8 @@ class SQLite(Database):
 
     def is_locked(self, error: BaseException) -> bool:
         return is_locked(error)
+
+    def is_outage(self, error: BaseException) -> bool:
+        if isinstance(error, OperationalError) and any(word in str(error) for word in _LASTING):
+            return False
+        return super().is_outage(error)

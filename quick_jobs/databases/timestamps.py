@@ -17,4 +17,6 @@ def as_stored(moment: dt.datetime) -> dt.datetime:
     """Return an aware ``moment`` as a model's field holds it: aware with ``USE_TZ``, else naive."""
     if settings.USE_TZ:
         return moment
+    if not settings.TIME_ZONE:
+        return moment.astimezone().replace(tzinfo=None)  # the system's zone, as Django has it
     return timezone.make_naive(moment, timezone.get_default_timezone())

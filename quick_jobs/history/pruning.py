@@ -146,6 +146,7 @@ class Pruning:
         What others have locked is tried again by the next steps, then passed over. What others
         refer to stays. Other errors of the database are raised; the next step would go on.
         """
+        self._database.commit_each_write()
         if self._searches is None:
             self._searches = self._plan()
         if not self._searches:

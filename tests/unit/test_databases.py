@@ -7,7 +7,9 @@ from django.db import (
     DatabaseError,
     DataError,
     IntegrityError,
+    InterfaceError,
     OperationalError,
+    ProgrammingError,
     connection,
     transaction,
 )
@@ -274,3 +276,27 @@ def test_errors_caused_by_the_data_are_told_from_outages(kind):
 
 def test_mariadbs_incorrect_string_value_is_about_the_data():
     assert MySQL(connection).is_about_data(OperationalError(1366, "Incorrect string value"))
+
+
+@pytest.mark.parametrize("number", [1366, 1267, 1153, 2020])
+def test_what_mariadb_says_of_values_is_about_the_data(number):
+    assert MySQL(connection).is_about_data(OperationalError(number, "?"))
+
+
+def test_errors_that_can_pass_by_themselves_are_told_from_those_that_stay():
+    outages = [OperationalError("server closed the connection"), InterfaceError("closed")]
+    stay = [ProgrammingError("permission denied"), DataError("?"), TypeError("?"), KeyError("?")]
+    for kind in (MySQL, PostgreSQL, SQLite):
+        found = [error for error in outages + stay if kind(connection).is_outage(error)]
+        assert found == outages
+    assert not SQLite(connection).is_outage(OperationalError("no such column: x"))
+    assert SQLite(connection).is_outage(OperationalError("attempt to write a readonly database"))
+    assert not MySQL(connection).is_outage(OperationalError(1142, "INSERT command denied"))
+    assert MySQL(connection).is_outage(OperationalError(2006, "server has gone away"))
+
+
+def test_a_conflict_is_not_taken_for_something_that_is_too_long():
+    assert MySQL(connection).may_be_of_size(OperationalError(2013, "lost connection"))
+    assert not MySQL(connection).may_be_of_size(OperationalError(1205, "lock wait timeout"))
+    assert not SQLite(connection).may_be_of_size(OperationalError("database is locked"))
+    assert not PostgreSQL(connection).may_be_of_size(ProgrammingError("permission denied"))

@@ -50,8 +50,11 @@ class History(abc.ABC):
         """Have all that waits written, then why the runner stopped; then close."""
 
     @abc.abstractmethod
-    def give_up(self) -> None:
-        """Close as soon as possible; what could not be written goes to the log, as JSON lines."""
+    def give_up(self) -> bool:
+        """Close as soon as possible; what could not be written goes to the log, as JSON lines.
+
+        Return whether something was lost to an error that is no outage.
+        """
 
 
 class NoHistory(History):
@@ -77,5 +80,5 @@ class NoHistory(History):
     def stop(self, stop_info: StopInfo) -> None:
         self._tell(HistoryClosed())
 
-    def give_up(self) -> None:
-        pass
+    def give_up(self) -> bool:
+        return False

@@ -15,8 +15,8 @@ class HistoryAway(NamedTuple):
     """The database does not answer: starts need not wait for their record."""
 
 
-class TablesMissing(NamedTuple):
-    """There are no tables to write the history to; the runner must not begin."""
+class HistoryRefused(NamedTuple):
+    """The history cannot be kept as the database is now; the runner must not begin."""
 
     why: str
 
@@ -32,4 +32,4 @@ class ThreadDied(NamedTuple):
     error: BaseException
 
 
-HistoryMessage = Union[StartsRecorded, HistoryAway, TablesMissing, HistoryClosed, ThreadDied]
+HistoryMessage = Union[StartsRecorded, HistoryAway, HistoryRefused, HistoryClosed, ThreadDied]

@@ -5,10 +5,21 @@ from __future__ import annotations
 import datetime as dt
 import json
 import sys
-from typing import Any, NamedTuple, Optional
+from typing import Any, Iterator, NamedTuple, Optional
+
+from quick_jobs.history.texts import in_ascii
 
 # What a record without texts takes in CPython, with its numbers and its place in a dict.
 _BYTES_PER_RECORD = 500
+
+# Characters that are kept of a text which the database does not take as it is: all, what every
+# server takes by default, what the smallest packet of MariaDB holds beside the rest, and none.
+_CUTS = (sys.maxsize, 32 * 1024, 128, 0)
+
+# Characters of texts that every server takes: MariaDB's smallest packet is of 1024 bytes.
+_SHORT = 256
+
+_GAP = "\n...\n"
 
 
 class Record(NamedTuple):
@@ -39,9 +50,33 @@ class Record(NamedTuple):
             return _BYTES_PER_RECORD
         return _BYTES_PER_RECORD + sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether it can be too long for a server."""
+        return len(self.error) + len(self.traceback) > _SHORT
+
     def in_ascii(self) -> Record:
         """Return it with every other character in its texts written as an escape."""
-        return self._replace(error=_ascii(self.error)[:255], traceback=_ascii(self.traceback))
+        return self._cut(sys.maxsize)
+
+    def in_less_and_less(self) -> Iterator[Record]:
+        """Yield it in ASCII; if it is long, then with its texts cut, and last without them."""
+        last: Record = self
+        for limit in _CUTS if self.is_long else _CUTS[:1]:
+            form = self._cut(limit)
+            if form != last:
+                yield form
+            last = form
+
+    def _cut(self, limit: int) -> Record:
+        return self._replace(
+            error=in_ascii(self.error)[: min(255, limit)],
+            traceback=_both_ends(in_ascii(self.traceback), limit),
+        )
+
+    def is_cut_from(self, record: Record) -> bool:
+        """Return whether this form of ``record`` lacks some of its texts."""
+        return len(self.traceback) < len(record.traceback) or len(self.error) < len(record.error)
 
     def as_json(self) -> str:
         """Return it as one line of JSON, with times in ISO 8601 and durations in seconds."""
@@ -52,8 +87,12 @@ class Record(NamedTuple):
         )
 
 
-def _ascii(text: str) -> str:
-    return text.encode("ascii", "backslashreplace").decode("ascii")
+def _both_ends(text: str, limit: int) -> str:
+    """Return ``text`` in at most ``limit`` characters."""
+    if len(text) <= limit:
+        return text
+    half = max(0, limit - len(_GAP)) // 2
+    return text[:half] + _GAP + text[-half:] if half else ""
 
 
 def _iso(timestamp: Optional[float]) -> Any:

@@ -13,21 +13,22 @@ from queue import Empty
 from random import random as a_random_share
 from typing import Callable, Iterable, List, Optional, Set
 
-from django.db import Error, connections
+from django.db import Error, IntegrityError, connections
 
 from quick_jobs import threads
 from quick_jobs.history.backlog import Backlog
 from quick_jobs.history.base import History, StopInfo, Tell
+from quick_jobs.history.job_rows import NamesCollide
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
+    HistoryRefused,
     StartsRecorded,
-    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
-from quick_jobs.history.retries import Retries
+from quick_jobs.history.retries import LastingError, Retries
 from quick_jobs.history.storage import NotMigrated, Storage
 from quick_jobs.logs import get_logger
 from quick_jobs.mailbox import Mailbox
@@ -41,6 +42,18 @@ _BATCH = 250
 # What may wait in memory while the database is away, in bytes: some 50,000 executions without
 # tracebacks, which even a small container can spare.
 _CAPACITY = 32 * 1024 * 1024
+
+# Tries of a batch by a database that answers otherwise, before one by one; then of a long record,
+# before it is cut. A server that is sent
+# too much may just close the connection, as it does for many other reasons.
+_TRIES = 3
+
+_LASTING = (
+    "the history is not written, and waiting will not help: %s. This is no outage. Put right what "
+    "it names (run 'manage.py migrate', look at the rights of the database's user and at "
+    "DATABASES), or run with --no-history. What is not saved when the runner stops is logged, "
+    "and the exit status is 1"
+)
 
 
 class Recorder(History):
@@ -71,7 +84,11 @@ class Recorder(History):
         self._tell: Tell = lambda message: None
         self._thread = threading.Thread(target=self._run, name="quick_jobs recorder", daemon=True)
         self._is_first_answer = True
-        self._suspects_data = False
+        self._writes_one_by_one = False
+        self._batch_failures = 0
+        self._lasting = LastingError()
+        self._was_refused = False
+        self._is_stop_owed = False
         self._retries = Retries(clock())
         self._beat_at: Optional[float] = None
         self._pruning: Optional[Pruning] = None
@@ -103,12 +120,23 @@ class Recorder(History):
         self._commands.put(self._take_prune)
 
     def stop(self, stop_info: StopInfo) -> None:
+        self._is_stop_owed = True
         self._commands.put(lambda: self._take_stop(stop_info))
 
-    def give_up(self) -> None:
-        for record in self._backlog.unsaved():
+    def give_up(self) -> bool:
+        unsaved = self._backlog.unsaved()
+        for record in unsaved:
             logger.error("not saved: %s", record.as_json())
+        is_stop_lost = self._is_stop_owed and not self._was_refused
+        if is_stop_lost:
+            logger.error("the stop of this runner could not be saved: it will be shown as lost")
         self._commands.put(self._close)
+        error = self._lasting.text
+        if error is None or not (unsaved or is_stop_lost):
+            return False
+        if not self._lasting.is_told:
+            logger.error(_LASTING, error)
+        return True
 
     # What happens in the recorder's thread.
 
@@ -131,6 +159,8 @@ class Recorder(History):
             return
         try:
             self._write()
+        except _BatchRefused as refused:
+            self._go_one_by_one(refused.error)
         except Exception as exc:
             self._fail(exc)
         else:
@@ -184,6 +214,7 @@ class Recorder(History):
             self._prune(self._pruning)
         if self._stop_info:
             self._storage.stop(*self._stop_info, dropped_executions=self._backlog.dropped)
+            self._is_stop_owed = False
             self._is_closed = True
 
     def _prune(self, pruning: Pruning) -> None:
@@ -203,30 +234,81 @@ class Recorder(History):
         batch = self._backlog.take(_BATCH)
         if not batch:
             return
-        if self._suspects_data:
-            self._write_one_by_one(batch)
+        if self._writes_one_by_one:
+            for record in batch:
+                self._write_alone(record)
         else:
-            self._storage.write(batch)
+            self._write_together(batch)
         self._backlog.confirm()
+        self._writes_one_by_one = False
+        self._batch_failures = 0
         self._tell(StartsRecorded([record.number for record in batch if not record.is_end]))
 
-    def _write_one_by_one(self, batch: List[Record]) -> None:
-        """Write what can be written; a record that is refused, and not for an outage, is logged."""
-        for record in batch:
+    def _write_together(self, batch: List[Record]) -> None:
+        """Write a batch as a whole, or find that it is refused for what is in it."""
+        answers = self._batch_failures >= _TRIES - 1
+        if answers:
+            self._storage.probe(self._backlog.dropped)
+        try:
+            self._storage.write(batch)
+        except Exception as exc:
+            is_of_size = self._storage.may_be_of_size(exc)
+            if self._storage.is_about_data(exc) or (answers and is_of_size):
+                raise _BatchRefused(exc) from exc
+            self._batch_failures += is_of_size
+            raise
+
+    def _write_alone(self, record: Record) -> None:
+        """Write as much of a record as the database takes; what it refuses altogether is logged."""
+        error = self._refusal_of(record, record.is_long)
+        if error is None:
+            return
+        for form in record.in_less_and_less():
+            if self._refusal_of(form, record.is_long) is None:
+                if form.is_cut_from(record):
+                    logger.warning(
+                        "saved in part, as the database refuses the rest (%s): execution %d of %s",
+                        _one_line(error),
+                        record.number,
+                        record.job,
+                    )
+                return
+        logger.error(
+            "not saved, as the database refuses it (%s): %s",
+            " ".join(str(error).split()),
+            record.as_json(),
+        )
+
+    def _refusal_of(self, record: Record, may_be_long: bool) -> Optional[Exception]:
+        """Write one record; return the error if it is refused, and not for an outage."""
+        tries = 0
+        is_registered_anew = False
+        while True:
             try:
                 self._storage.write([record])
+                return None
             except Exception as exc:
-                if not self._storage.is_about_data(exc):
+                is_of_size = may_be_long and self._storage.may_be_of_size(exc)
+                is_about_data = self._storage.is_about_data(exc)
+                if not is_about_data and not is_of_size:
                     raise
-                self._write_in_ascii(record)
+                error = exc
+            self._storage.reset()
+            if isinstance(error, IntegrityError) and not is_registered_anew:
+                self._register_anew()
+                is_registered_anew = True
+                continue
+            if is_about_data:
+                return error
+            self._storage.probe(self._backlog.dropped)
+            tries += 1
+            if tries == _TRIES:
+                return error
 
-    def _write_in_ascii(self, record: Record) -> None:
-        try:
-            self._storage.write([record.in_ascii()])
-        except Exception as exc:
-            if not self._storage.is_about_data(exc):
-                raise
-            logger.error("not saved, as the database refuses it (%s): %s", exc, record.as_json())
+    def _register_anew(self) -> None:
+        """Register again, in case the rows of the runner and its jobs have gone."""
+        self._storage.forget_registration()
+        self._storage.register()
 
     def _succeed(self) -> None:
         if self._is_first_answer:
@@ -238,23 +320,33 @@ class Recorder(History):
                 self._backlog.dropped,
             )
         self._is_first_answer = False
-        self._suspects_data = False
+        self._lasting.forget()
         self._retries.succeeded()
+
+    def _go_one_by_one(self, error: Exception) -> None:
+        """Try again at once, each record by itself: it is no outage."""
+        logger.debug("a batch is refused; writing its records one by one", exc_info=error)
+        self._backlog.put_back()
+        self._writes_one_by_one = True
+        if isinstance(error, IntegrityError):
+            self._storage.forget_registration()  # in case the rows referred to have gone
+        self._storage.reset()
+        self._retries.at_once(self._clock())
 
     def _fail(self, exc: Exception) -> None:
         """Keep what was to be written, and decide when and how to try again."""
         self._backlog.put_back()
         self._retries.failed(self._clock(), self._random(), self._storage.is_locked(exc))
         self._pruning = None
-        if isinstance(exc, NotMigrated) and self._is_first_answer:
-            self._tell(TablesMissing(str(exc)))
-            self._is_closed = True
+        if isinstance(exc, (NotMigrated, NamesCollide)) and self._is_first_answer:
+            self._was_refused = self._is_closed = True
+            self._tell(HistoryRefused(str(exc)))
             return
+        self._look_whether_it_lasts(exc)
         if self._stop_info and not isinstance(exc, Error):
             self._is_closed = True  # nothing that the database says will change that
             return
         if self._storage.is_about_data(exc):
-            self._suspects_data = self._retries.was_outage
             self._storage.forget_registration()  # in case the rows referred to have gone
         self._storage.reset()
         if not self._retries.was_outage:
@@ -262,6 +354,21 @@ class Recorder(History):
         elif self._retries.begins_outage:
             logger.warning("the history cannot be written, and waits in memory: %s", _one_line(exc))
             self._tell(HistoryAway())
+
+    def _look_whether_it_lasts(self, exc: Exception) -> None:
+        """Tell of an error that only somebody can put right, when it has lasted."""
+        if self._storage.is_outage(exc):
+            self._lasting.forget()
+        elif self._lasting.seen(_one_line(exc), self._clock()):
+            logger.error(_LASTING, _one_line(exc))
+
+
+class _BatchRefused(Exception):
+    """A batch is refused for what is in it; ``error`` is what the database says."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
 
 
 def _one_line(exc: Exception) -> str:

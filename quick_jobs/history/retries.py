@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Optional
 
 # Seconds between two tries while the database is away: soon at first, as most outages are short,
@@ -11,6 +12,9 @@ _LONGEST_BACKOFF = 2.0
 
 # Seconds of failures after which a locked database is an outage. Before, a job is using it.
 _LONG_LOCK = 10.0
+
+# Seconds after which an error that is no outage is told as one that stays.
+_LASTS = 60.0
 
 
 class Retries:
@@ -44,6 +48,10 @@ class Retries:
             backoff = min(_LONGEST_BACKOFF, _FIRST_BACKOFF * 2 ** min(self.failures - 2, 10))
         self.at = now + backoff * (0.5 + random / 2)
 
+    def at_once(self, now: float) -> None:
+        """Try again ``now``, in another way: what failed does not count as a failure."""
+        self.at = now
+
     def hurry(self, now: float) -> None:
         """Try again ``now``, if a try is due at all: there may not be time for another."""
         if self.at is not None:
@@ -58,3 +66,36 @@ class Retries:
     def is_waiting(self, now: float) -> bool:
         """Return whether it is too early for the next try."""
         return self.at is not None and now < self.at
+
+
+class LastingError:
+    """An error that is no outage, and is the same again and again. Nothing changes it by itself."""
+
+    def __init__(self) -> None:
+        #: What the last failure said, or None when all is well, or might be so by itself.
+        self.text: Optional[str] = None
+        self.is_told = False
+        self._since = 0.0
+
+    def seen(self, text: str, now: float) -> bool:
+        """Return whether it is time to tell of it: once, after a minute.
+
+        Numbers in ``text`` do not count, as those of rows and lines are others each time.
+        """
+        if self.text is None or _without_numbers(text) != _without_numbers(self.text):
+            self.is_told = False
+            self._since = now
+        self.text = text
+        if self.is_told or now - self._since < _LASTS:
+            return False
+        self.is_told = True
+        return True
+
+    def forget(self) -> None:
+        """Take note that something else has happened."""
+        self.text = None
+        self.is_told = False
+
+
+def _without_numbers(text: str) -> str:
+    return re.sub(r"\d+", "", text)

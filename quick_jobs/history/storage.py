@@ -6,16 +6,15 @@ its ``key``, a job by its name, an execution by its runner and number.
 
 from __future__ import annotations
 
-import datetime as dt
 import os
 import socket
 import time
 import uuid
 from typing import (
+    Callable,
     Collection,
     ContextManager,
     Dict,
-    Iterator,
     List,
     NamedTuple,
     Optional,
@@ -30,15 +29,16 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
+from quick_jobs.history.job_rows import in_parts, register_jobs
 from quick_jobs.history.record import Record
+from quick_jobs.history.texts import in_every_form
 from quick_jobs.history.upsert import upsert
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
 from quick_jobs.registration import RegisteredJob
 
-Item = TypeVar("Item")
+Result = TypeVar("Result")
 
-# Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
-_ROWS_PER_QUERY = 400
+_MAX_TEXT = 255  # JobRunner.hostname and JobRunner.stop_detail
 
 _MODELS = (Job, JobRunner, JobRunner.jobs.through, JobExecution)
 
@@ -82,13 +82,14 @@ class Storage:
     def register(self) -> None:
         """Put the runner and its jobs on record, or find them there.
 
-        Raises :exc:`NotMigrated` if the tables are not there.
+        Raises :exc:`NotMigrated` if the tables are not there, and ``NamesCollide``.
         """
+        self._commit_each_write()
         try:
             # Finds none, but needs all the columns. Those of the other tables are needed below.
             list(JobExecution.objects.using(self.using).filter(pk=0))
             with self._writing():
-                job_ids = self._register_jobs()
+                job_ids = register_jobs(self.using, self._jobs, self.is_about_data)
                 runner_id = self._register_runner(job_ids.values())
         except DatabaseError:
             self.reset()
@@ -96,49 +97,23 @@ class Storage:
             raise
         self._runner_id, self._job_ids = runner_id, job_ids
 
-    def _register_jobs(self) -> Dict[str, int]:
-        """Return the jobs' primary keys by name."""
-        job_ids: Dict[str, int] = {}
-        # Sorted, so that runners which start at the same moment do not deadlock.
-        for jobs in _parts(sorted(self._jobs, key=lambda job: job.name)):
-            rows = self._rows_of(jobs)
-            missing = [job for job in jobs if job.name not in rows]
-            if missing:
-                Job.objects.using(self.using).bulk_create(
-                    [Job(name=job.name, **_schedule_of(job)) for job in missing],
-                    ignore_conflicts=True,
-                )
-                rows = self._rows_of(jobs)
-            for job in jobs:
-                row, schedule = rows[job.name], _schedule_of(job)
-                if any(getattr(row, field) != value for field, value in schedule.items()):
-                    Job.objects.using(self.using).filter(pk=row.pk).update(**schedule)
-                job_ids[job.name] = row.pk
-        return job_ids
-
-    def _rows_of(self, jobs: Sequence[RegisteredJob]) -> Dict[str, Job]:
-        """Return the rows of those jobs that have one, by name."""
-        names = [job.name for job in jobs]
-        rows = {row.name: row for row in Job.objects.using(self.using).filter(name__in=names)}
-        # MariaDB finds names whatever their case, and keeps one row for all of them.
-        folded = {name.lower(): row for name, row in rows.items()}
-        for name in names:
-            if name not in rows and name.lower() in folded:
-                rows[name] = folded[name.lower()]
-        return rows
-
     def _register_runner(self, job_ids: Collection[int]) -> int:
-        runner, _created = JobRunner.objects.using(self.using).get_or_create(
-            key=self._identity.key,
-            defaults={
-                "hostname": self._identity.hostname[:255],
-                "pid": self._identity.pid,
-                "started_at": from_timestamp(self._identity.started_at),
-                "last_heartbeat_at": as_stored(database_now(self.using)),
-            },
-        )
+        def find_or_create(hostname: str) -> JobRunner:
+            runner: JobRunner
+            runner, _created = JobRunner.objects.using(self.using).get_or_create(
+                key=self._identity.key,
+                defaults={
+                    "hostname": hostname,
+                    "pid": self._identity.pid,
+                    "started_at": from_timestamp(self._identity.started_at),
+                    "last_heartbeat_at": as_stored(database_now(self.using)),
+                },
+            )
+            return runner
+
+        runner = self._with_text(find_or_create, self._identity.hostname)
         link = JobRunner.jobs.through
-        for part in _parts(list(job_ids)):
+        for part in in_parts(list(job_ids)):
             link._default_manager.using(self.using).bulk_create(
                 [link(jobrunner_id=runner.pk, job_id=job_id) for job_id in part],
                 ignore_conflicts=True,
@@ -157,6 +132,11 @@ class Storage:
             upsert(connection, self._runner_id, self._job_ids, records)
         connection.queries_log.clear()  # with DEBUG it would keep thousands of these statements
 
+    def probe(self, dropped_executions: int) -> None:
+        """Write something that fails only if the database takes nothing from this runner."""
+        with self._writing():
+            self._runner_row().update(dropped_executions=dropped_executions)
+
     def beat(self, dropped_executions: int) -> None:
         """Write the heartbeat; put a runner whose row has gone on record anew."""
         with self._writing():
@@ -171,19 +151,38 @@ class Storage:
         """Put on record that, when (POSIX time) and why the runner stopped."""
         if not self._runner_row().exists():
             self.register()
-        with self._writing():
-            self._runner_row().update(
-                stopped_at=from_timestamp(stopped_at),
-                stop_reason=reason,
-                stop_detail=detail[:255],
-                dropped_executions=dropped_executions,
-            )
+
+        def update(stop_detail: str) -> int:
+            with self._writing():
+                return self._runner_row().update(
+                    stopped_at=from_timestamp(stopped_at),
+                    stop_reason=reason,
+                    stop_detail=stop_detail,
+                    dropped_executions=dropped_executions,
+                )
+
+        self._with_text(update, detail)
+
+    def _with_text(self, write: Callable[[str], Result], text: str) -> Result:
+        """Call ``write`` with ``text`` as it is, else in ASCII, else without it."""
+        for form in in_every_form(text, _MAX_TEXT):
+            try:
+                return write(form)
+            except Exception as exc:
+                if not self.is_about_data(exc):
+                    raise
+        return write("")
 
     def _writing(self) -> ContextManager[None]:
+        self._commit_each_write()
         return database_of(connections[self.using]).writing()
 
     def _runner_row(self) -> JobRunnerQuerySet:
+        self._commit_each_write()
         return JobRunner.objects.using(self.using).filter(pk=self._runner_id)
+
+    def _commit_each_write(self) -> None:
+        database_of(connections[self.using]).commit_each_write()
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
@@ -196,6 +195,14 @@ class Storage:
     def is_about_data(self, error: BaseException) -> bool:
         """Return whether the values that were to be written caused it, not the database's state."""
         return database_of(connections[self.using]).is_about_data(error)
+
+    def is_outage(self, error: BaseException) -> bool:
+        """Return whether it can pass by itself."""
+        return database_of(connections[self.using]).is_outage(error)
+
+    def may_be_of_size(self, error: BaseException) -> bool:
+        """Return whether it can be that more was to be written at once than the database takes."""
+        return database_of(connections[self.using]).may_be_of_size(error)
 
     def _check_tables(self) -> None:
         """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
@@ -251,13 +258,3 @@ def _migrate_command(using: str) -> str:
     if using != DEFAULT_DB_ALIAS:
         command += f" --database {using}"
     return command
-
-
-def _parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Split ``items`` into what one query can take, and what little memory can."""
-    for start in range(0, len(items), _ROWS_PER_QUERY):
-        yield items[start : start + _ROWS_PER_QUERY]
-
-
-def _schedule_of(job: RegisteredJob) -> Dict[str, Optional[dt.timedelta]]:
-    return {"interval": job.interval, "variance": job.variance, "timeout": job.timeout}

@@ -12,8 +12,8 @@ from quick_jobs.history import History
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
+    HistoryRefused,
     StartsRecorded,
-    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.logs import get_logger
@@ -65,7 +65,7 @@ class Runner:
                 Execution: self._on_ended,
                 StartsRecorded: self._on_starts_recorded,
                 HistoryAway: self._on_history_away,
-                TablesMissing: self._on_tables_missing,
+                HistoryRefused: self._on_history_refused,
                 HistoryClosed: self._on_history_closed,
                 StopRequested: self._on_stop_requested,
                 ThreadDied: self._on_thread_died,
@@ -210,9 +210,9 @@ class Runner:
     def _on_history_away(self, message: HistoryAway) -> None:
         self._starts.history_is_away()
 
-    def _on_tables_missing(self, message: TablesMissing) -> None:
+    def _on_history_refused(self, message: HistoryRefused) -> None:
         self.refusal = message.why
-        self._stop(JobRunner.CRASHED, "there are no tables for the history", exit_status=1)
+        self._stop(JobRunner.CRASHED, "the history cannot be kept", exit_status=1)
 
     def _on_history_closed(self, message: HistoryClosed) -> None:
         self._stopping.history_is_closed = True

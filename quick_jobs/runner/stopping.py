@@ -97,7 +97,8 @@ class Stopping:
         if shutdown.phase is Phase.STOPPING and not self._running:
             self.close(now)
         elif shutdown.phase is Phase.CLOSING and (self.history_is_closed or shutdown.is_late(now)):
-            self._history.give_up()
+            if self._history.give_up():
+                shutdown.exit_status = 1
             shutdown.finish()
 
     def _stop_in_time(self, now: float) -> None:

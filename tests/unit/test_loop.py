@@ -17,8 +17,8 @@ from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
+    HistoryRefused,
     StartsRecorded,
-    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.storage import Storage
@@ -850,7 +850,7 @@ def test_a_history_without_tables_lets_no_job_begin(bench):
     job = bench.blocking_job()
     runner = bench.runner(job)
     runner.step()
-    bench.history.tell(TablesMissing("run 'manage.py migrate'"))
+    bench.history.tell(HistoryRefused("run 'manage.py migrate'"))
     assert runner.run() == 1
     assert runner.refusal == "run 'manage.py migrate'"
     assert not job.entered.is_set()

@@ -8,7 +8,14 @@ import threading
 from unittest import mock
 
 import pytest
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError, connections
+from django.db import (
+    DataError,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+)
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
@@ -16,11 +23,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from quick_jobs.databases import database_of
 from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.in_use import InUse, Kept
+from quick_jobs.history.job_rows import NamesCollide
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
+    HistoryRefused,
     StartsRecorded,
-    TablesMissing,
     ThreadDied,
 )
 from quick_jobs.history.recorder import StopInfo
@@ -79,6 +87,15 @@ class FakeStorage:
 
     def is_about_data(self, error):
         return database_of(connections[self.using]).is_about_data(error)
+
+    def is_outage(self, error):
+        return database_of(connections[self.using]).is_outage(error)
+
+    def may_be_of_size(self, error):
+        return database_of(connections[self.using]).may_be_of_size(error)
+
+    def probe(self, dropped_executions):
+        self._ask("probe")
 
     def reset(self):
         self.asked.append("reset")
@@ -477,7 +494,6 @@ def test_what_is_refused_is_written_in_ascii_and_the_rest_of_its_batch_as_it_is(
     recorder.put([an_end(1, error="a"), an_end(2, error="ü"), a_start(3)])
     recorder.step()
     recorder.step()
-    try_again(recorder, clock)
     assert {number: row.error for number, row in storage.rows.items()} == {
         1: "a",
         2: "\\xfc",
@@ -492,7 +508,7 @@ def test_what_is_refused_even_in_ascii_is_logged_and_does_not_hold_up_the_rest(
 ):
     storage.refuse = lambda record: DataError("no") if record.number == 2 else None
     recorder.put([an_end(1), an_end(2, error="ü", traceback="t\n"), an_end(3)])
-    for _ in range(3):
+    for _ in range(2):
         try_again(recorder, clock)
     assert sorted(storage.rows) == [1, 3]
     assert list(unsaved(caplog)) == [2]
@@ -526,6 +542,117 @@ def test_an_outage_while_records_are_written_one_by_one_loses_none(
     assert not unsaved(caplog)
 
 
+def test_bad_data_is_no_outage_and_starts_beside_it_are_told_at_once(
+    recorder, storage, told, caplog
+):
+    storage.refuse = lambda record: None if record.error.isascii() else DataError("encoding")
+    for number in range(0, 20, 2):
+        recorder.put([an_end(number, error="\U0001f40d"), a_start(number + 1)])
+        recorder.step()
+        recorder.step()
+    assert told == [StartsRecorded([number + 1]) for number in range(0, 20, 2)]
+    assert not caplog.records
+    assert len(storage.rows) == 20
+
+
+# When a record is too long for the database.
+
+
+def closes_for_long_ones(limit):
+    """Return what refuses records with texts above ``limit``, by closing the connection."""
+
+    def refuse(record):
+        if len(record.error) + len(record.traceback) > limit:
+            return OperationalError(2006, "server has gone away")
+        return None
+
+    return refuse
+
+
+@pytest.mark.parametrize("limit", [0, 200, 1000, 40_000])
+def test_a_record_that_is_too_long_is_cut_after_some_tries_and_holds_up_no_other(
+    recorder, storage, clock, told, caplog, limit
+):
+    storage.refuse = closes_for_long_ones(limit)
+    text = "first\n" + "x" * 100_000 + "\nlast"
+    recorder.put([an_end(1), an_end(2, error="e" * 255, traceback=text), a_start(3)])
+    for _ in range(4):
+        if 2 not in storage.rows:
+            try_again(recorder, clock)
+    assert sorted(storage.rows) == [1, 2, 3]
+    assert StartsRecorded([3]) in told
+    row = storage.rows[2]
+    assert len(row.error) + len(row.traceback) <= limit
+    if limit >= 1000:
+        assert row.traceback.startswith("first\n")
+        assert row.traceback.endswith("\nlast")
+    assert "saved in part" in caplog.text
+    assert not unsaved(caplog)
+
+
+def test_a_database_that_takes_nothing_has_no_record_cut(recorder, storage, clock, caplog):
+    recorder.put([an_end(1, traceback="x" * 100_000)])
+    storage.outage = OperationalError(2006, "server has gone away")
+    for _ in range(10):
+        try_again(recorder, clock)
+    recover(recorder, storage, clock)
+    assert storage.rows == {1: an_end(1, traceback="x" * 100_000)}
+    assert "saved in part" not in caplog.text
+
+
+# An error that is no outage, and stays.
+
+LASTING = ProgrammingError("permission denied for table quick_jobs_jobexecution")
+
+
+def lasting(caplog):
+    return [message for message in caplog.messages if "waiting will not help" in message]
+
+
+def test_an_error_that_is_no_outage_is_told_once_after_a_minute(recorder, storage, clock, caplog):
+    fail(recorder, storage, clock, LASTING, times=30)
+    assert not lasting(caplog)
+    fail(recorder, storage, clock, LASTING, times=100)
+    assert len(lasting(caplog)) == 1
+    assert "permission denied for table" in lasting(caplog)[0]
+    assert "--no-history" in lasting(caplog)[0]
+    assert recorder.give_up()
+
+
+def test_an_outage_of_an_hour_is_not_told_as_lasting(recorder, storage, clock, caplog):
+    fail(recorder, storage, clock, OperationalError("connection refused"), times=1800)
+    assert not recorder.give_up()
+    assert not lasting(caplog)
+
+
+def test_history_that_is_lost_to_an_error_which_stays_is_told_at_the_end(
+    recorder, storage, clock, caplog
+):
+    fail(recorder, storage, clock, LASTING)
+    recorder.stop(FAREWELL)
+    assert recorder.give_up()
+    assert len(lasting(caplog)) == 1
+    assert list(unsaved(caplog)) == [0]
+
+
+def test_an_error_that_has_passed_costs_nothing(recorder, storage, clock, caplog):
+    fail(recorder, storage, clock, LASTING, times=100)
+    recover(recorder, storage, clock)
+    recorder.stop(FAREWELL)
+    recorder._run()
+    caplog.clear()
+    assert not recorder.give_up()
+    assert not caplog.records
+
+
+def test_a_stop_that_could_not_be_saved_is_told(recorder, storage, clock, caplog):
+    storage.outage = OperationalError("away")
+    recorder.stop(FAREWELL)
+    recorder.step()
+    recorder.give_up()
+    assert "the stop of this runner could not be saved" in caplog.text
+
+
 # The beginning and the end.
 
 
@@ -533,7 +660,14 @@ def test_a_database_without_tables_is_told_and_ends_the_recorder(storage, clock,
     storage.outage = NotMigrated("run 'manage.py migrate'")
     recorder = a_recorder(storage, clock, told.append)
     recorder._run()
-    assert told == [TablesMissing("run 'manage.py migrate'"), HistoryClosed()]
+    assert told == [HistoryRefused("run 'manage.py migrate'"), HistoryClosed()]
+
+
+def test_names_that_the_database_holds_for_equal_end_the_recorder(storage, clock, told):
+    storage.outage = NamesCollide("shop.jobs.ano and shop.jobs.año")
+    recorder = a_recorder(storage, clock, told.append)
+    recorder._run()
+    assert told == [HistoryRefused("shop.jobs.ano and shop.jobs.año"), HistoryClosed()]
 
 
 def test_tables_that_vanish_later_are_an_outage(recorder, storage, clock, told):
@@ -705,6 +839,10 @@ class FaultyStorage(FakeStorage):
     def beat(self, dropped_executions):
         with self._faulty():
             super().beat(dropped_executions)
+
+    def probe(self, dropped_executions):
+        with self._faulty():
+            super().probe(dropped_executions)
 
     def stop(self, *args, **kwargs):
         with self._faulty():

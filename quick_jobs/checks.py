@@ -1,4 +1,4 @@
-"""System checks, under the tag ``quick_jobs``; but for W005, none of them asks a database.
+"""System checks, under the tag ``quick_jobs``; but for W005 and W006, none asks a database.
 
 =====================  ======================================================================
 ``quick_jobs.E001``    ``QUICK_JOBS_HEARTBEAT_INTERVAL`` is wrong
@@ -15,6 +15,7 @@
 ``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
+``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
 =====================  ==============================================================="""
 
 from __future__ import annotations
@@ -145,6 +146,31 @@ def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
             hint=f"In DATABASES[{using!r}]: {option}. Django has these options from 5.1 on; "
             "docs/troubleshooting.md says what to do before.",
             id="quick_jobs.W005",
+        )
+    ]
+
+
+@checks.register(checks.Tags.database)
+def check_texts(**options: Any) -> List[checks.CheckMessage]:
+    """Warn when the history's database changes texts without an error.
+
+    It asks the database, and so runs only with ``migrate`` and ``check --database``.
+    """
+    using = router.db_for_write(JobExecution)
+    if "databases" in options and using not in (options["databases"] or ()):
+        return []
+    connection = connections[using]
+    try:
+        fault = database_of(connection).text_faults() if is_supported(connection) else None
+    except DatabaseError:
+        return []  # whoever needs it will say so
+    if fault is None:
+        return []
+    return [
+        checks.Warning(
+            f"Texts of the job history can be changed in the database {using!r}: {fault.reason}.",
+            hint=fault.remedy,
+            id="quick_jobs.W006",
         )
     ]
 

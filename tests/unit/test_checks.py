@@ -7,6 +7,7 @@ import pytest
 from django.core import checks
 from django.core.management.base import BaseCommand, SystemCheckError
 from django.core.management.commands import check, loaddata, makemigrations, migrate, runserver
+from django.db import connection
 
 from quick_jobs import checks as quick_jobs_checks
 from quick_jobs import discovery, register_job
@@ -200,3 +201,26 @@ def test_a_history_that_is_kept_for_ever_is_told_of_a_site_in_production(setting
     assert list(messages(deploy=True)) == ["quick_jobs.W002"]
     settings.QUICK_JOBS_HISTORY_RETENTION = 3600
     assert messages(deploy=True) == {}
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("modes", "warns"),
+    [("", True), ("NO_ENGINE_SUBSTITUTION", True), ("STRICT_TRANS_TABLES", False)],
+)
+def test_mariadb_without_strict_mode_is_warned_of(modes, warns):
+    if connection.vendor != "mysql":
+        pytest.skip("needs MariaDB")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@SESSION.sql_mode")
+        (before,) = cursor.fetchone()
+        cursor.execute("SET SESSION sql_mode = %s", [modes])
+        found = [message.id for message in quick_jobs_checks.check_texts(databases=["default"])]
+        cursor.execute("SET SESSION sql_mode = %s", [before])
+    assert found == (["quick_jobs.W006"] if warns else [])
+
+
+@pytest.mark.django_db
+def test_the_texts_of_databases_that_are_not_to_be_asked_are_not_looked_at():
+    assert quick_jobs_checks.check_texts(databases=[]) == []
+    assert quick_jobs_checks.check_texts(databases=None) == []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
+import os
+import socket
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from itertools import repeat
 from typing import (
@@ -35,6 +37,13 @@ from quick_jobs.databases.timestamps import from_timestamp
 
 # Rows in a statement where the database sets no limit. More at once gains nothing.
 _MAX_ROWS = 500
+
+
+def break_off(descriptor: int) -> None:
+    """Have a call fail that waits for an answer on this connection, in another thread."""
+    # A duplicate, as closing the object would close the driver's own descriptor.
+    with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connected:
+        connected.shutdown(socket.SHUT_RDWR)
 
 
 class Unsuitable(NamedTuple):
@@ -211,6 +220,17 @@ class Database(ABC):
         with self.connection.cursor() as cursor:
             cursor.execute(self.foreign_keys_query, [table])
             return list(cursor.fetchall())
+
+    # A connection that has gone silent.
+
+    def descriptor(self) -> Optional[int]:
+        """Return the file descriptor of the connection to a server, for :func:`break_off`.
+
+        None if there is no server, or the driver does not show it. This is for
+        the connection's own thread: mysqlclient refuses all others.
+        """
+        fileno = getattr(self.connection.connection, "fileno", None)
+        return None if fileno is None else int(fileno())
 
     # What an error means.
 

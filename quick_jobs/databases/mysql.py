@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Dict, Iterable, Iterator, Optional
 
@@ -96,6 +96,11 @@ class MySQL(Database):
         assignments = ", ".join(f"SESSION {name} = %s" for name in session)
         with self.connection.cursor() as cursor:
             cursor.execute(f"SET {assignments}", list(session.values()))
+
+    def descriptor(self) -> Optional[int]:
+        with suppress(AttributeError):
+            return int(self.connection.connection._sock.fileno())  # PyMySQL
+        return super().descriptor()
 
     def _is_conflict(self, error: OperationalError) -> bool:
         return _number_of(error) in _CONFLICTS

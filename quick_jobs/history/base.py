@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from typing import Callable, Iterable, NamedTuple
+from typing import Callable, Iterable, NamedTuple, Optional
 
 from quick_jobs.history.messages import HistoryClosed, HistoryMessage
 from quick_jobs.history.record import Record
@@ -46,6 +46,17 @@ class History(abc.ABC):
         """Have what is older than the retention setting deleted, when there is time."""
 
     @abc.abstractmethod
+    def waits_since(self) -> Optional[float]:
+        """Return when the call began that the database has not answered yet, in monotonic seconds.
+
+        None if there is none.
+        """
+
+    @abc.abstractmethod
+    def break_off(self) -> None:
+        """Have that call fail, if its connection can be broken off; it is tried again."""
+
+    @abc.abstractmethod
     def stop(self, stop_info: StopInfo) -> None:
         """Have all that waits written, then why the runner stopped; then close."""
 
@@ -75,6 +86,12 @@ class NoHistory(History):
         pass
 
     def prune(self) -> None:
+        pass
+
+    def waits_since(self) -> Optional[float]:
+        return None
+
+    def break_off(self) -> None:
         pass
 
     def stop(self, stop_info: StopInfo) -> None:

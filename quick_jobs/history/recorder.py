@@ -96,6 +96,7 @@ class Recorder(History):
         self._told_reasons: Set[str] = set()
         self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
+        self._calls_since: Optional[float] = None
 
     # What the runner's loop calls.
 
@@ -118,6 +119,12 @@ class Recorder(History):
 
     def prune(self) -> None:
         self._commands.put(self._take_prune)
+
+    def waits_since(self) -> Optional[float]:
+        return self._calls_since
+
+    def break_off(self) -> None:
+        self._storage.break_off()
 
     def stop(self, stop_info: StopInfo) -> None:
         self._is_stop_owed = True
@@ -157,7 +164,9 @@ class Recorder(History):
         self._obey(self._seconds_to_wait())
         if self._is_closed or self._retries.is_waiting(self._clock()):
             return
+        self._calls_since = self._clock()
         try:
+            self._storage.connect()
             self._write()
         except _BatchRefused as refused:
             self._go_one_by_one(refused.error)
@@ -165,6 +174,8 @@ class Recorder(History):
             self._fail(exc)
         else:
             self._succeed()
+        finally:
+            self._calls_since = None
 
     def _seconds_to_wait(self) -> Optional[float]:
         if self._retries.at is not None:

@@ -28,6 +28,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
+from quick_jobs.databases.base import break_off
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
 from quick_jobs.history.job_rows import in_parts, register_jobs
 from quick_jobs.history.record import Record
@@ -74,6 +75,18 @@ class Storage:
         self._jobs = jobs
         self._runner_id: Optional[int] = None
         self._job_ids: Dict[str, int] = {}
+        self._descriptor: Optional[int] = None  # of the connection, in the thread that writes
+
+    def connect(self) -> None:
+        """Connect this thread, if it is not, and let others :meth:`break_off` its connection."""
+        connection = connections[self.using]
+        connection.ensure_connection()
+        self._descriptor = database_of(connection).descriptor()
+
+    def break_off(self) -> None:
+        """Have the call that waits for the database fail. This is for any other thread."""
+        if self._descriptor is not None:
+            break_off(self._descriptor)
 
     @property
     def is_registered(self) -> bool:
@@ -186,6 +199,7 @@ class Storage:
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
+        self._descriptor = None
         discard(connections[self.using])
 
     def is_locked(self, error: BaseException) -> bool:

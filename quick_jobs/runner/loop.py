@@ -20,6 +20,7 @@ from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
 from quick_jobs.runner.maintenance import Maintenance
 from quick_jobs.runner.options import RunnerOptions
@@ -27,6 +28,7 @@ from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import Schedule
 from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
+from quick_jobs.runner.silence import Silence
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.stopping import Stopping
 from quick_jobs.runner.workers import WorkerPool
@@ -95,10 +97,12 @@ class Runner:
             options.stop_after,
             clock(),
         )
-        self._maintenance: Optional[Maintenance] = None
+        self._housekeeping: Optional[Housekeeping] = None
         if history.is_kept:
-            self._maintenance = Maintenance(
-                options.heartbeat_interval, options.prunes, clock(), random
+            self._housekeeping = Housekeeping(
+                history,
+                Maintenance(options.heartbeat_interval, options.prunes, clock(), random),
+                Silence(options.heartbeat_interval),
             )
 
     def run(self) -> int:
@@ -131,7 +135,8 @@ class Runner:
             self._hand_out(execution, now)
         self._give_up_on_overdue(now)
         self._pool.check(now)
-        self._keep_house(now)
+        if self._housekeeping:
+            self._housekeeping.do(now, self._is_stopping.is_set())
         self._stopping.proceed(now)
         self._outbox.send()
 
@@ -144,8 +149,8 @@ class Runner:
         ]
         if self._shutdown.phase is Phase.RUNNING:
             moments.append(self._starts.next_due())
-        if self._maintenance:
-            moments.append(self._maintenance.next_check())
+        if self._housekeeping:
+            moments.append(self._housekeeping.next_check(self._clock(), self._is_stopping.is_set()))
         soonest = min([moment for moment in moments if moment is not None], default=None)
         if soonest is None:
             return None
@@ -204,6 +209,8 @@ class Runner:
 
     def _on_starts_recorded(self, message: StartsRecorded) -> None:
         now = self._clock()
+        if self._housekeeping:
+            self._housekeeping.database_answered()
         for execution in self._starts.recorded(message.numbers):
             self._hand_out(execution, now)
 
@@ -239,13 +246,6 @@ class Runner:
     def _stop_for_timeout(self, execution: Execution) -> None:
         detail = f"{execution.name} {execution.overrun}"
         self._stop(JobRunner.TIMED_OUT, detail, exit_status=1)
-
-    def _keep_house(self, now: float) -> None:
-        """Have the heartbeat written and old history deleted, in their time."""
-        if self._maintenance and self._maintenance.beat_is_due(now):
-            self._history.beat(now)
-        if self._maintenance and self._maintenance.pruning_is_due(now):
-            self._history.prune()
 
     # Stopping.
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that loses the answers to statements which the server has carried out."""
+"""A TCP proxy that loses answers of the server, or lets its connections fall silent."""
 
 import contextlib
 import re
@@ -15,6 +15,10 @@ class Proxy:
         self._server_port = server_port
         self._pattern = None
         self._matches = 0
+        self.swallowed = 0
+        self._silencing = None
+        self._served = set()
+        self._silent = set()
         self._is_over, self._end = socket.socketpair()
         self._listener = socket.socket()
         self._listener.bind(("127.0.0.1", 0))
@@ -26,6 +30,14 @@ class Proxy:
     def lose_answers(self, pattern):
         """Break off when the answer comes to every second request that ``pattern`` is found in."""
         self._pattern = re.compile(pattern)
+
+    def silence(self):
+        """Swallow all that comes on the connections there are now, and never end them."""
+        self._silent.update(self._served)
+
+    def silence_at(self, pattern):
+        """Let the connection fall silent that brings the first request with ``pattern`` in it."""
+        self._silencing = re.compile(pattern)
 
     def close(self):
         self._end.close()  # which makes the other end readable, for all who look at it
@@ -46,7 +58,11 @@ class Proxy:
     def _serve(self, client):
         with client, socket.socket() as server, contextlib.suppress(ConnectionError):
             server.connect(("127.0.0.1", self._server_port))
-            self._pass_on(client, server)
+            self._served.add(client)
+            try:
+                self._pass_on(client, server)
+            finally:
+                self._served.discard(client)
 
     def _pass_on(self, client, server):
         is_doomed = False
@@ -58,12 +74,23 @@ class Proxy:
                 data = source.recv(65536)
                 if not data:
                     return
+                if self._falls_silent(source is client, data):
+                    self._silent.add(client)
+                if client in self._silent:
+                    self.swallowed += 1
+                    continue
                 if source is server and is_doomed:
                     self.lost += 1
                     return
                 (server if source is client else client).sendall(data)
                 if source is client:
                     is_doomed = self._is_to_be_lost(data) or is_doomed
+
+    def _falls_silent(self, is_request, data):
+        if not is_request or self._silencing is None or not self._silencing.search(data):
+            return False
+        self._silencing = None
+        return True
 
     def _is_to_be_lost(self, data):
         if self._pattern is None or not self._pattern.search(data):

@@ -69,6 +69,8 @@ class FakeHistory:
         self.confirms = True  # the starts it is given, at once
         self.closes = True  # when it is asked to
         self.takes_back = True  # a start that is not on record yet
+        self.waiting_since = None  # for the database
+        self.broken_off = 0
 
     def start(self, tell):
         self.tell = tell
@@ -88,6 +90,12 @@ class FakeHistory:
 
     def prune(self):
         self.prunings += 1
+
+    def waits_since(self):
+        return self.waiting_since
+
+    def break_off(self):
+        self.broken_off += 1
 
     def stop(self, stop_info):
         self.stop_info = stop_info
@@ -1082,6 +1090,22 @@ def test_started_at_is_when_the_function_was_entered(running):
     execution = wait_until(JobExecution.objects.exclude(outcome=JobExecution.RUNNING).first)
     assert before <= execution.started_at <= dt.datetime.now(dt.timezone.utc)
     assert running.stop() == 0
+
+
+def test_a_database_that_does_not_answer_is_warned_of_then_left_for_a_new_connection(bench, caplog):
+    runner = bench.runner(start_record_timeout=0.0)
+    bench.history.waiting_since = bench.clock()
+    told = []
+    for seconds in (11, 20):
+        bench.clock.advance(seconds)
+        runner.step()
+        told.append((caplog.messages[-1], bench.history.broken_off))
+    assert told[0] == ("the history's database has not answered for 11 s", 0)
+    assert told[1] == (
+        "the history's database has not answered for 31 s: its connection is broken off, and "
+        "what it has not confirmed is written again",
+        1,
+    )
 
 
 # What it says.

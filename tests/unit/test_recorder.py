@@ -58,6 +58,12 @@ class FakeStorage:
         self._ask("register")
         self.is_registered = True
 
+    def connect(self):
+        pass
+
+    def break_off(self):
+        self.asked.append("break off")
+
     def forget_registration(self):
         self.is_registered = False
 

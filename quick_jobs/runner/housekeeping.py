@@ -1,0 +1,57 @@
+"""What a runner does for its history in its time, whatever its jobs do."""
+
+from __future__ import annotations
+
+import datetime as dt
+import logging
+from typing import Optional
+
+from quick_jobs.durations import in_words
+from quick_jobs.history import History
+from quick_jobs.runner.maintenance import Maintenance
+from quick_jobs.runner.silence import Action, Silence
+
+logger = logging.getLogger(__name__)
+
+
+class Housekeeping:
+    """Has heartbeats written and old history deleted, and looks after a recorder that waits."""
+
+    def __init__(self, history: History, maintenance: Maintenance, silence: Silence) -> None:
+        self._history = history
+        self._maintenance = maintenance
+        self._silence = silence
+
+    def next_check(self, now: float, is_stopping: bool) -> float:
+        """Return when :meth:`do` is to be called next."""
+        due = self._maintenance.next_check()
+        check = self._silence.next_check(self._history.waits_since(), now, is_stopping)
+        return due if check is None else min(due, check)
+
+    def do(self, now: float, is_stopping: bool) -> None:
+        """Do what is due."""
+        if self._maintenance.beat_is_due(now):
+            self._history.beat(now)
+        if self._maintenance.pruning_is_due(now):
+            self._history.prune()
+        self._watch(self._history.waits_since(), now, is_stopping)
+
+    def database_answered(self) -> None:
+        """Take note that the database answers."""
+        self._silence.answered()
+
+    def _watch(self, since: Optional[float], now: float, is_stopping: bool) -> None:
+        """Warn of a database that does not answer; then leave its connection for a new one."""
+        action = self._silence.action(since, now, is_stopping)
+        if action is None or since is None:
+            return
+        waited = in_words(dt.timedelta(seconds=round(now - since)))
+        if action is Action.WARN:
+            logger.warning("the history's database has not answered for %s", waited)
+            return
+        logger.warning(
+            "the history's database has not answered for %s: its connection is broken off, and "
+            "what it has not confirmed is written again",
+            waited,
+        )
+        self._history.break_off()

@@ -1,0 +1,81 @@
+"""What to do about a recorder that gets no answer. Pure: the caller gives the time."""
+
+from __future__ import annotations
+
+import enum
+from typing import Optional
+
+# Seconds without an answer that are worth a line in the log.
+_WARN_AFTER = 10.0
+
+# Seconds without an answer after which a connection is taken for dead, unless heartbeats are
+# written less often.
+_BREAK_OFF_AFTER = 30.0
+
+# The same for a runner that stops: it has little time, and a new connection may do better.
+_BREAK_OFF_AFTER_AT_STOP = 1.0
+
+# A call that is younger than this, in seconds, may be answered any moment: to look after each of
+# them would wake an idle runner.
+_NOTICED_AFTER = 0.5
+
+
+class Action(enum.Enum):
+    """What is to be done now."""
+
+    WARN = "warn"
+    BREAK_OFF = "break off"
+
+
+class Silence:
+    """Follows the recorder's calls to its database, each known by when it began.
+
+    A call may be right to take long, as when somebody has locked what it needs.
+    So each one that is broken off doubles the patience with the next, until the
+    database has answered.
+    """
+
+    def __init__(self, heartbeat_interval: float) -> None:
+        self._first_patience = max(_BREAK_OFF_AFTER, heartbeat_interval)
+        self._patience = self._first_patience
+        self._call: Optional[float] = None
+        self._is_warned = False
+        self._is_broken_off = False
+
+    def answered(self) -> None:
+        """Forget what was: the database answers."""
+        self._patience = self._first_patience
+
+    def next_check(self, since: Optional[float], now: float, is_stopping: bool) -> Optional[float]:
+        """Return when to ask for an :meth:`action`; ``since`` is when the call began, if any."""
+        if since is None or (now - since < _NOTICED_AFTER and not is_stopping):
+            return None
+        self._follow(since)
+        moments = []
+        if not self._is_warned:
+            moments.append(since + _WARN_AFTER)
+        if not self._is_broken_off:
+            moments.append(since + self._limit(is_stopping))
+        return min(moments, default=None)
+
+    def action(self, since: Optional[float], now: float, is_stopping: bool) -> Optional[Action]:
+        """Return what is to be done about the call that began ``since``: each thing once."""
+        if since is None:
+            return None
+        self._follow(since)
+        if not self._is_broken_off and now >= since + self._limit(is_stopping):
+            self._is_warned = self._is_broken_off = True
+            self._patience *= 2
+            return Action.BREAK_OFF
+        if not self._is_warned and now >= since + _WARN_AFTER:
+            self._is_warned = True
+            return Action.WARN
+        return None
+
+    def _follow(self, since: float) -> None:
+        if since != self._call:
+            self._call = since
+            self._is_warned = self._is_broken_off = False
+
+    def _limit(self, is_stopping: bool) -> float:
+        return _BREAK_OFF_AFTER_AT_STOP if is_stopping else self._patience

@@ -22,6 +22,13 @@ RUNNER_STATES = (
     (STOPPED, _("stopped")),
 )
 
+#: What else is coloured, see admin.css: jobs by their runners, and many executions at once.
+_OTHER_KINDS = ("gone", "none", "many")
+
+_KINDS = frozenset(
+    [*(state for state, _text in (*EXECUTION_STATES, *RUNNER_STATES)), *_OTHER_KINDS]
+)
+
 _EXECUTION_TEXTS = dict(EXECUTION_STATES)
 _RUNNER_TEXTS = dict(RUNNER_STATES)
 
@@ -52,4 +59,9 @@ def runner_badge(state: str) -> str:
 
 def badge(kind: str, text: str) -> str:
     """Return HTML of a badge; ``kind`` says its colour, see admin.css."""
-    return format_html('<span class="qj-badge qj-{}">{}</span>', kind, text)
+    return format_html('<span class="qj-badge {}">{}</span>', look(kind), text)
+
+
+def look(kind: str) -> str:
+    """Return the class that colours ``kind``, which any text in a row may be."""
+    return f"qj-{kind}" if kind in _KINDS else "qj-unknown"

@@ -7,9 +7,10 @@ from urllib.parse import urlencode
 
 from django.contrib.admin.sites import AdminSite
 from django.db.models import Model
+from django.forms.utils import flatatt
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import escape, format_html
+from django.utils.html import format_html
 
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -18,7 +19,13 @@ TIMELINE = "quick_jobs_timeline"
 
 
 class Links:
-    """The addresses of the admin's pages of jobs, executions and runners, as far as permitted."""
+    """The addresses of the admin's pages of jobs, executions and runners, as far as permitted.
+
+    This is the rule for all pages: what a person may not list, no page names, neither in a column
+    nor in a filter, a title or a link. :meth:`permits` says what that is; columns that tell of
+    other models stand in their admin's ``tells_of``; and an execution, which is named after its
+    job, is given :meth:`shown_job`.
+    """
 
     def __init__(self, request: HttpRequest, site: AdminSite) -> None:
         self._site = site.name
@@ -41,6 +48,10 @@ class Links:
     def permits(self, model: Type[Model]) -> bool:
         """Return whether rows of ``model`` may be shown."""
         return model in self._lists
+
+    def shown_job(self, job: Job) -> Job:
+        """Return ``job``, or a stand-in without its name if jobs may not be listed."""
+        return job if self.permits(Job) else nameless_job(job.pk)
 
     def url(self, model: Type[Model], pk: Any) -> str:
         """Return the address of a row's page, or an empty text if it may not be shown."""
@@ -70,6 +81,11 @@ class Links:
         return link(self.url(model, pk), text)
 
 
+def nameless_job(pk: Any) -> Job:
+    """Return a stand-in for a job that may not be named."""
+    return Job(pk=pk, name=f"{Job._meta.verbose_name} {pk}")
+
+
 def link(url: str, text: str, look: str = "") -> str:
     """Return HTML of a link, or of the text alone if there is no address; ``look`` is a class."""
     if not url:
@@ -82,9 +98,8 @@ def link(url: str, text: str, look: str = "") -> str:
 def svg_link(url: str, inside: str, **attributes: str) -> str:
     """Return SVG of a link around ``inside``, which is SVG too, or of a group without a link."""
     if not url:
-        return f"<g>{inside}</g>"
-    more = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return f'<a href="{escape(url)}"{more}>{inside}</a>'
+        return format_html("<g>{}</g>", inside)
+    return format_html('<a href="{}"{}>{}</a>', url, flatatt(attributes), inside)
 
 
 def links_for(request: HttpRequest, site: AdminSite) -> Links:

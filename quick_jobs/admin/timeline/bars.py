@@ -102,6 +102,10 @@ def _bar(execution: ExecutionView, window: Window) -> Bar:
     )
 
 
+def _rank(state: str) -> int:
+    return _RANKS.index(state) if state in _RANKS else -1
+
+
 def _sum(
     bucket: int, executions: Sequence[ExecutionView], count: Optional[int], window: Window
 ) -> Bar:
@@ -112,7 +116,7 @@ def _sum(
     return Bar(
         x=x,
         width=max(0.0, end - x),
-        state=max(states, key=_RANKS.index, default=MANY),
+        state=max(states, key=_rank, default=MANY),
         start=window.bucket_start(bucket),
         end=window.bucket_start(bucket + 1),
         pk=executions[0].pk if count == 1 else None,

@@ -5,17 +5,24 @@ from __future__ import annotations
 import datetime as dt
 from typing import Iterable, List, Sequence, Tuple
 
-from django.utils.html import escape
-from django.utils.safestring import SafeString, mark_safe
+from django.forms.utils import flatatt
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from quick_jobs.admin.badges import execution_text, runner_state, runner_text
+from quick_jobs.admin.badges import (
+    EXECUTION_STATES,
+    execution_text,
+    look,
+    runner_state,
+    runner_text,
+)
 from quick_jobs.admin.links import Links, svg_link
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
-from quick_jobs.admin.timeline.bars import MANY, Bar, Window
+from quick_jobs.admin.timeline.bars import Bar, Window
 from quick_jobs.admin.wording import clock_time, duration_in_words, took_in_words
 from quick_jobs.models import JobExecution, JobRunner
 
@@ -39,35 +46,50 @@ _MOST_GAPS = 30
 #: More runners are drawn as one.
 _MOST_LIVES = 150
 
-# Nothing in this module is text from a job but what goes through escape().
+#: The patterns that the page has; what succeeded has none.
+_PATTERNS = frozenset(state for state, _text in EXECUTION_STATES) - {JobExecution.SUCCEEDED}
 
 
-def draw_lane(bars: Iterable[Bar], job_pk: int, gaps: str) -> SafeString:
+def draw_lane(bars: Iterable[Bar], job_pk: int, gaps: SafeString) -> SafeString:
     """Return the inside of a lane's SVG: ``gaps``, then the bars, with links to executions."""
-    return mark_safe(gaps + "".join(_draw_bar(bar, job_pk) for bar in bars))
+    return format_html("{}{}", gaps, _joined(_draw_bar(bar, job_pk) for bar in bars))
 
 
-def _draw_bar(bar: Bar, job_pk: int) -> str:
+def _joined(parts: Iterable[str]) -> SafeString:
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def _draw_bar(bar: Bar, job_pk: int) -> SafeString:
     # Addresses relative to the timeline's: there may be thousands of bars.
     url = f"../{bar.pk}/change/"
     if bar.pk is None:
-        url = f"../?job__id__exact={job_pk}&amp;since={TimeRange(bar.start, bar.end)}"
+        url = f"../?job__id__exact={job_pk}&since={TimeRange(bar.start, bar.end)}"
     top = 2 if bar.failures else 5
-    look, width = f'class="qj-{bar.state}"', bar.width
+    attribute, value, width = "class", look(bar.state), bar.width
     if bar.failures:
         width = max(width, _LEAST_WIDTH_OF_FAILURES)
-    if width >= _LEAST_WIDTH_OF_PATTERNS and bar.state not in (JobExecution.SUCCEEDED, MANY):
-        look = f'fill="url(#qj-{bar.state})"'
+    if width >= _LEAST_WIDTH_OF_PATTERNS and bar.state in _PATTERNS:
+        attribute, value = "fill", f"url(#{value})"
     # What went wrong can be reached with the keyboard; everything can from the lane's name.
-    focus = "" if bar.failures else ' tabindex="-1"'
-    extent = f'{_extent(bar.x, width)} y="{top}" height="{_LANE_HEIGHT - 2 * top}"'
-    title = escape(_bar_in_words(bar))
-    return f'<a href="{url}"{focus}><title>{title}</title><rect {look} {extent}/></a>'
+    focus = {} if bar.failures else {"tabindex": "-1"}
+    return format_html(
+        '<a href="{}"{}><title>{}</title>'
+        '<rect {}="{}" x="{}%" width="{}%" y="{}" height="{}"/></a>',
+        url,
+        flatatt(focus),
+        _bar_in_words(bar),
+        attribute,
+        value,
+        *_extent(bar.x, width),
+        top,
+        _LANE_HEIGHT - 2 * top,
+    )
 
 
-def _extent(x: float, width: float) -> str:
+def _extent(x: float, width: float) -> Tuple[str, str]:
+    """Return where something begins, and how wide it is, in percent."""
     percent = 100 * max(_LEAST_WIDTH, width)
-    return f'x="{min(100 * x, 100 - percent):.5g}%" width="{percent:.4g}%"'
+    return f"{min(100 * x, 100 - percent):.5g}", f"{percent:.4g}"
 
 
 def _bar_in_words(bar: Bar) -> str:
@@ -98,22 +120,22 @@ def draw_gaps(gaps: Iterable[Window], window: Window) -> SafeString:
         if shades and start <= shades[-1][1] + _LEAST_DISTANCE:
             start = shades.pop()[0]
         shades.append((start, max(end, start + _LEAST_WIDTH)))
-    return mark_safe(
-        "".join(
-            f'<rect class="qj-gap" {_extent(start, end - start)} height="100%"/>'
-            for start, end in shades
-        )
+    return format_html_join(
+        "",
+        '<rect class="qj-gap" x="{}%" width="{}%" height="100%"/>',
+        (_extent(start, end - start) for start, end in shades),
     )
 
 
 def draw_axis(ticks: Iterable[Tick]) -> SafeString:
     """Return the times below their marks, or the date where a day begins."""
-    return mark_safe(
-        "".join(
-            f'<text x="{100 * tick.x:.4g}%" y="14" text-anchor="{_anchor(tick)}"'
-            f"{_look(tick, '')}>{escape(tick.day or tick.label)}</text>"
+    return format_html_join(
+        "",
+        '<text x="{}%" y="14" text-anchor="{}"{}>{}</text>',
+        (
+            (f"{100 * tick.x:.4g}", _anchor(tick), _look(tick, ""), tick.day or tick.label)
             for tick in ticks
-        )
+        ),
     )
 
 
@@ -125,26 +147,24 @@ def _anchor(tick: Tick) -> str:
 
 def _look(tick: Tick, usual: str) -> str:
     kinds = f"{usual} {'qj-day' if tick.day else ''}".strip()
-    return f' class="{kinds}"' if kinds else ""
+    return flatatt({"class": kinds} if kinds else {})
 
 
 def draw_ticks(ticks: Iterable[Tick]) -> SafeString:
     """Return lines through a lane."""
-    return mark_safe(
-        "".join(
-            f'<rect{_look(tick, "qj-tick")} x="{100 * tick.x:.4g}%" width="{2 if tick.day else 1}"'
-            ' height="100%"/>'
-            for tick in ticks
-        )
+    return format_html_join(
+        "",
+        '<rect{} x="{}%" width="{}" height="100%"/>',
+        ((_look(tick, "qj-tick"), f"{100 * tick.x:.4g}", 2 if tick.day else 1) for tick in ticks),
     )
 
 
 def draw_runners(
-    runners: Sequence[JobRunner], window: Window, clock: PageClock, links: Links, gaps: str
+    runners: Sequence[JobRunner], window: Window, clock: PageClock, links: Links, gaps: SafeString
 ) -> Tuple[SafeString, int]:
     """Return the inside of the SVG with the runners' lives, and its height."""
     rows: List[dt.datetime] = []
-    drawn = [gaps]
+    drawn: List[str] = [gaps]
     for runner in sorted(runners, key=lambda runner: runner.started_at)[:_MOST_LIVES]:
         end = clock.end_of(runner)
         row = next((row for row, free in enumerate(rows) if free <= runner.started_at), len(rows))
@@ -160,13 +180,18 @@ def draw_runners(
         drawn.append(
             svg_link(
                 links.url(JobRunner, runner.pk),
-                f"<title>{escape(title)}</title>"
-                f'<rect class="qj-life qj-life-{state}" '
-                f"{_extent(*_share(runner.started_at, end, window))} "
-                f'y="{row * _ROW_HEIGHT + 2}" height="{_ROW_HEIGHT - 2}" rx="2"/>',
+                format_html(
+                    '<title>{}</title><rect class="qj-life qj-life-{}" x="{}%" width="{}%" y="{}"'
+                    ' height="{}" rx="2"/>',
+                    title,
+                    state,
+                    *_extent(*_share(runner.started_at, end, window)),
+                    row * _ROW_HEIGHT + 2,
+                    _ROW_HEIGHT - 2,
+                ),
             )
         )
-    return mark_safe("".join(drawn)), max(1, len(rows)) * _ROW_HEIGHT + 3
+    return _joined(drawn), max(1, len(rows)) * _ROW_HEIGHT + 3
 
 
 def _share(start: dt.datetime, end: dt.datetime, window: Window) -> Tuple[float, float]:

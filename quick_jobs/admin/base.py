@@ -12,15 +12,18 @@ from typing import (
     NamedTuple,
     Optional,
     Sequence,
+    Tuple,
     Type,
     TypeVar,
 )
 
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
+from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError
-from django.db.models import Model
+from django.db.models import Model, QuerySet
 from django.forms import Media
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.utils.translation import gettext as _
@@ -30,11 +33,19 @@ from quick_jobs.admin.deletion import what_is_deleted
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
+from quick_jobs.admin.parameters import bound_list, bound_page, search_text
 from quick_jobs.admin.static_files import served, url_of
+from quick_jobs.admin.time_range import whole_number
 from quick_jobs.tracebacks import error_line
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
 SCRIPT = "quick_jobs/admin.js"
+
+#: Rows that an action takes: more than any page has, and than SQLite before 3.32 can look for.
+_MOST_CHOSEN = 900
+
+#: Characters of a key in an address that are repeated if there is no such row.
+_MOST_REPEATED = 50
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
@@ -69,6 +80,14 @@ class HistoryChangeList(ChangeList):
     def search_icon(self) -> str:
         return url_of("admin/img/search.svg")
 
+    def get_ordering(self, request: HttpRequest, queryset: Any) -> List[Any]:
+        """Return the order, all of it in one direction: an index has no other."""
+        ordering = super().get_ordering(request, queryset)
+        if len(ordering) > 1 and ordering[-1] in ("pk", "-pk"):
+            is_descending = str(ordering[0]).startswith("-")
+            ordering[-1] = "-pk" if is_descending else "pk"
+        return ordering
+
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         rows = list(self.result_list)
@@ -89,7 +108,8 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     #: The parameters that a list takes: any other could make the database read all of a table.
     lookups: Sequence[str] = ("state",)
 
-    #: The columns that tell of rows of another model, which not everybody may see.
+    #: The columns that tell of rows of another model. Who may not list those rows sees no such
+    #: column: see :class:`quick_jobs.admin.links.Links` for the rule.
     tells_of: Dict[Type[Model], Sequence[str]] = {}
 
     #: The name of an execution's field that refers to a row, if it is not the execution itself.
@@ -115,14 +135,17 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self._permitted(request, super().get_fields(request, obj))
 
-    def _permitted(self, request: HttpRequest, names: Sequence[Any]) -> Sequence[Any]:
+    def _permitted(
+        self, request: HttpRequest, names: Sequence[Any], others: Collection[str] = ()
+    ) -> Sequence[Any]:
+        """Return ``names`` without the columns that are not permitted, and ``others``."""
         links = links_for(request, self.admin_site)
         hidden = {
             name
             for model, told in self.tells_of.items()
             if not links.permits(model)
             for name in told
-        }
+        }.union(others)
         lines = (_without(hidden, line) if isinstance(line, tuple) else line for line in names)
         return [line for line in lines if line and line not in hidden]
 
@@ -146,6 +169,7 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
     ) -> HttpResponse:
+        bound_list(request, self.lookups)
         links = links_for(request, self.admin_site)
         context = {
             "quick_jobs_notices": notices(request, links),
@@ -153,12 +177,29 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         }
         return super().changelist_view(request, {**context, **(extra_context or {})})
 
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        bound_page(request)
+        return super().changeform_view(request, *args, **kwargs)
+
+    def history_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        bound_page(request)
+        return super().history_view(request, *args, **kwargs)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> Tuple[QuerySet[Any], bool]:
+        return super().get_search_results(request, queryset, search_text(search_term))
+
     def response_action(self, request: Any, *args: Any, **kwargs: Any) -> Any:
         """Do an action with what is selected on the page, never with all that the list has.
 
-        That could be millions, of which Django would remember each.
+        That could be millions, of which Django would remember each. More than a page has are
+        not taken either, nor what is no key.
         """
         data = request.POST.copy()
+        chosen = data.getlist(ACTION_CHECKBOX_NAME)
+        chosen = [pk for pk in chosen[:_MOST_CHOSEN] if whole_number(pk) is not None]
+        data.setlist(ACTION_CHECKBOX_NAME, chosen)
         data["select_across"] = "0"
         request.POST = data
         try:
@@ -167,7 +208,13 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._refuse_to_delete(request, self.opts.verbose_name_plural, error)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """Delete a row, or say that the database refuses to, as rows that only it knows refer."""
+        """Delete a row, or say that the database refuses to, as rows that only it knows refer.
+
+        As the page names the row, that takes the permission to view it too.
+        """
+        bound_page(request)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         try:
             return super().delete_view(request, object_id, extra_context)
         except IntegrityError as error:
@@ -184,10 +231,22 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: Optional[str] = None
     ) -> Any:
+        if whole_number(str(object_id)) is None:  # no database need be asked
+            return None
         row = super().get_object(request, object_id, from_field)
         if row is not None:
             self.add_facts(request, [row])
         return row
+
+    def _get_obj_does_not_exist_redirect(
+        self, request: HttpRequest, opts: Any, object_id: str
+    ) -> HttpResponse:
+        """Say that there is no such row, without all of what may be a very long address."""
+        parent: Any = super()
+        redirect: HttpResponse = parent._get_obj_does_not_exist_redirect(
+            request, opts, str(object_id)[:_MOST_REPEATED]
+        )
+        return redirect
 
     def render_change_form(
         self,

@@ -28,10 +28,11 @@ from quick_jobs.admin.filters import (
     StartedFilter,
 )
 from quick_jobs.admin.links import TIMELINE, links_for
+from quick_jobs.admin.nameless import with_nameless_jobs
 from quick_jobs.admin.neighbours import neighbours
 from quick_jobs.admin.notices import notices
-from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.search import matches, searched
+from quick_jobs.admin.parameters import bound_list, search_text
+from quick_jobs.admin.search import matches, searched_for
 from quick_jobs.admin.static_files import styles
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
@@ -117,6 +118,8 @@ class JobExecutionAdmin(HistoryAdmin):
         (gettext_lazy("Traceback"), {"fields": ("formatted_traceback",)}),
     )
 
+    tells_of = {Job: ("job_name", "of_job"), JobRunner: ("in_runner",)}
+
     def get_urls(self) -> List[Any]:
         view = self.admin_site.admin_view(self.timeline_view)
         return [path("timeline/", view, name=TIMELINE), *super().get_urls()]
@@ -125,6 +128,7 @@ class JobExecutionAdmin(HistoryAdmin):
         """Show the timeline to who may see executions."""
         if not self.has_view_permission(request):
             raise PermissionDenied
+        bound_list(request, ())
         links = links_for(request, self.admin_site)
         request.current_app = self.admin_site.name
         context = {
@@ -140,11 +144,11 @@ class JobExecutionAdmin(HistoryAdmin):
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         fieldsets = self.fieldsets if obj is not None and obj.traceback else self.fieldsets[:1]
-        if obj is None or obj.facts.state == JobExecution.LOST:
-            return fieldsets
-        (title, options), *others = fieldsets
-        fields = [field for field in options["fields"] if field != "explanation"]
-        return [(title, {**options, "fields": fields}), *others]
+        hidden = () if obj is None or obj.facts.state == JobExecution.LOST else ("explanation",)
+        return [
+            (title, {**options, "fields": self._permitted(request, options["fields"], hidden)})
+            for title, options in fieldsets
+        ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return flatten_fieldsets(self.fieldsets)
@@ -154,30 +158,40 @@ class JobExecutionAdmin(HistoryAdmin):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         queryset = super().get_queryset(request)
+        links = links_for(request, self.admin_site)
         is_list = request.resolver_match and request.resolver_match.kwargs.get("object_id") is None
+        if not links.permits(Job):
+            queryset = with_nameless_jobs(queryset)
+            related = ["runner"]
+        else:
+            related = ["job", "runner"]
         if not is_list:
-            return queryset.select_related("job", "runner")
+            return queryset.select_related(*related)
         # In queries of their own: joined, MariaDB would begin with the jobs, and sort all there is.
-        return queryset.defer("traceback").prefetch_related("job", "runner")
+        return queryset.defer("traceback").prefetch_related(*related)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> Tuple[QuerySet[Any], bool]:
-        words = search_term.split()
-        time_range = searched(request.GET, bool(words), page_clock(request).now)
+        words = search_text(search_term).split()
+        time_range = searched_for(request)
         if time_range is not None:
             # With both ends, as databases guess from the length how many rows there are.
             queryset = queryset.filter(
                 started_at__gte=time_range.start, started_at__lte=time_range.end
             )
             request._quick_jobs_searched_since = time_range.start  # type: ignore[attr-defined]
-        return (queryset.filter(matches(words)) if words else queryset), False
+        has_names = links_for(request, self.admin_site).permits(Job)
+        return (queryset.filter(matches(words, has_names)) if words else queryset), False
 
     def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, ExecutionFacts]:
         return facts_of_executions(request, links_for(request, self.admin_site), rows)
 
     def links_of(self, request: HttpRequest, row: ExecutionRow) -> List[PageLink]:
         previous, following = neighbours(row)
+        for other in (previous, following):
+            if other is not None:
+                other.job = row.job  # as far as it may be named
         found = (
             (_("Previous of this job"), previous, "prev"),
             (_("Next of this job"), following, "next"),

@@ -23,6 +23,7 @@ from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import jobs_alive, jobs_gone
 from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.search import searched_for
 from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.wording import duration_in_words
 from quick_jobs.models import JobExecution, JobRunner
@@ -126,8 +127,11 @@ class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         time_range = TimeRange.parse(self.value(), page_clock(request).now)
-        if time_range is not None and time_range.start is not None:
-            queryset = queryset.filter(started_at__gte=time_range.start)
+        newest = searched_for(request)
+        start = time_range.start if time_range is not None else None
+        # Of two conditions SQLite may look for the one that leaves more to be read.
+        if start is not None and not (newest is not None and newest.start >= start):
+            queryset = queryset.filter(started_at__gte=start)
         if time_range is not None and time_range.end is not None:
             queryset = queryset.filter(started_at__lte=time_range.end)
         return queryset

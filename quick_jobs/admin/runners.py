@@ -74,8 +74,9 @@ class JobRunnerAdmin(HistoryAdmin):
             "running_now",
             "all_running_now",
             "dropped",
+            "stop_detail",
         ),
-        Job: ("number_of_jobs", "its_jobs"),
+        Job: ("number_of_jobs", "its_jobs", "running_now", "all_running_now", "stop_detail"),
     }
 
     def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, RunnerFacts]:

@@ -13,8 +13,10 @@ from operator import or_
 from typing import List, Mapping, Optional
 
 from django.db.models import Q
+from django.http import HttpRequest
 
 from quick_jobs.admin.badges import EXECUTION_STATES
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.recent.queries import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.admin.time_range import TimeRange, whole_number
 from quick_jobs.models import Job, JobExecution
@@ -33,6 +35,16 @@ MOST_JOBS = 50
 
 #: Executions of each of them.
 _NEWEST = 500
+
+
+def searched_for(request: HttpRequest) -> Optional[Newest]:
+    """Return which executions are read for the list that ``request`` asks for, found once."""
+    if not hasattr(request, "_quick_jobs_searched"):
+        has_words = bool(request.GET.get("q", "").split())
+        found = searched(request.GET, has_words, page_clock(request).now)
+        request._quick_jobs_searched = found  # type: ignore[attr-defined]
+    newest: Optional[Newest] = request._quick_jobs_searched  # type: ignore[attr-defined]
+    return newest
 
 
 def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Optional[Newest]:
@@ -56,9 +68,14 @@ def _is_sound(name: str, value: str) -> bool:
     return whole_number(value) is not None
 
 
-def matches(words: List[str]) -> Q:
-    """Return what finds executions with every one of ``words`` in the error or the job's name."""
+def matches(words: List[str], has_names: bool) -> Q:
+    """Return what finds executions with every one of ``words`` in the error or the job's name.
+
+    Names are not searched unless ``has_names``: what is found would say what they are.
+    """
     found = _all_in_error(words)
+    if not has_names:
+        return found
     names = reduce(or_, (Q(name__icontains=word) for word in words))
     jobs = list(Job.objects.filter(names).order_by("name")[:MOST_JOBS])
     if not jobs:

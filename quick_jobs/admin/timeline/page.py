@@ -7,6 +7,7 @@ from typing import Any, Dict, List, NamedTuple, Optional
 from urllib.parse import urlencode
 
 from django.http import HttpRequest
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -14,6 +15,7 @@ from django.utils.translation import ngettext
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock, page_clock
+from quick_jobs.admin.parameters import search_text
 from quick_jobs.admin.time_range import NAMED, TimeRange, midnight, past_day, whole_number
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between, without_gaps
@@ -56,7 +58,7 @@ class Choice(NamedTuple):
         return cls(
             params.get("span") if params.get("span") in NAMED else _DEFAULT,
             until.end if until and until.end and until.end < clock.now else None,
-            params.get("q", "").replace("\0", "").strip(),
+            search_text(params.get("q", "")),
             min(whole_number(params.get("p", "")) or 0, _LAST_PAGE),
             past_day(params.get("day"), clock.now),
         )
@@ -96,9 +98,10 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     clock = page_clock(request)
     choice = Choice.of(request.GET, clock)
     window = choice.window(clock.now)
-    jobs = jobs_seen_in(window, choice.query.split()[:5], choice.page * LANES)
+    words = choice.query.split() if links.permits(Job) else []
+    jobs = jobs_seen_in(window, words, choice.page * LANES)
     marks = ticks(window)
-    shades = SafeString("")
+    shades = draw_gaps([], window)
     gaps: List[Window] = []
     context: Dict[str, Any] = {}
     if links.permits(JobRunner):
@@ -108,7 +111,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         svg, height = draw_runners(runners, window, clock, links, shades)
         context = {"runners": runners, "runners_svg": svg, "runners_height": height}
     found = lanes(jobs[:LANES], window, clock)
-    background = draw_ticks(marks) + shades
+    background = format_html("{}{}", draw_ticks(marks), shades)
     bad_since = next((lane.bad_since for lane in found if lane.bad_since), None)
     return {
         **context,
@@ -139,7 +142,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         "background": background,
         "lanes": [
             DrawnLane(
-                lane.job.name,
+                links.shown_job(lane.job).name,
                 links.url(Job, lane.job.pk),
                 links.list_url(
                     JobExecution,

@@ -1,0 +1,138 @@
+"""No text in a row becomes a tag or an attribute of a page."""
+
+import datetime as dt
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from django.db import connection, models
+from django.utils import timezone
+
+import quick_jobs
+from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
+from quick_jobs.models import Job, JobExecution, JobRunner
+from tests.admin_pages import address, make_executions, make_job, make_runner, page
+
+TEXTS = [
+    '"></svg><script>alert(1)</script>',
+    "`><img src=x onerror=alert(1)>",
+    "'\" onmouseover='alert(1)' hostile=\"1",
+    "</title></pre></textarea></select><hostile>",
+    "{{ hostile }}{% load hostile %}&lt;hostile&gt;&#60;hostile&#62;",
+    "\x01\x07\x1b[31m\x7f\x85\u2028<hostile>",
+    "\u202e\u2066<hostile>\u2069 שלום",
+    "<hostile>" * 1000,
+]
+
+#: The classes that say how something is: all that a page may have anew.
+KNOWN = {"qj-unknown", *(f"qj-{state}" for state, _text in (*EXECUTION_STATES, *RUNNER_STATES))}
+
+
+class Structure(HTMLParser):
+    """The tags of a page, each with its attributes' names, and its classes."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.classes = set(), set()
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.update((tag, name) for name, _value in attrs)
+        self.tags.add((tag, ""))
+        for name, value in attrs:
+            if name == "class":
+                self.classes.update(value.split())
+
+
+def text_columns(model):
+    return [
+        field
+        for field in model._meta.concrete_fields
+        if isinstance(field, (models.CharField, models.TextField))
+    ]
+
+
+def write_everywhere(text):
+    """Write ``text`` into every text column of every row, as far as it fits the database."""
+    for model in (Job, JobRunner, JobExecution):
+        for field in text_columns(model):
+            fits = text
+            if connection.vendor != "sqlite" and field.max_length:
+                fits = text[: field.max_length]
+            for row in model.objects.all():
+                value = f"{fits}{row.pk}" if field.unique else fits
+                model.objects.filter(pk=row.pk).update(**{field.attname: value})
+
+
+def structures(client, rows):
+    """Return the structure of every page, by the page."""
+    job, runner, execution = rows
+    wanted = [
+        ("job_changelist", ()),
+        ("jobexecution_changelist", ()),
+        ("jobrunner_changelist", ()),
+        ("timeline", ()),
+        *(
+            (f"{model}_{name}", (row.pk,))
+            for model, row in (("job", job), ("jobrunner", runner), ("jobexecution", execution))
+            for name in ("change", "delete", "history")
+        ),
+    ]
+    return {name: Structure(page(client, name, *args)) for name, args in wanted}
+
+
+@pytest.fixture
+def rows(db):
+    job = make_job()
+    runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError")
+    lost = make_runner(job, beat_at=timezone.now() - dt.timedelta(hours=3))
+    make_runner(job, stopped_at=timezone.now(), stop_reason=JobRunner.TIMED_OUT)
+    make_executions(job, lost, outcome="running")
+    make_executions(job, runner, outcome="running")
+    make_executions(job, runner, 3)
+    long = dt.timedelta(minutes=10)
+    *_others, failed = make_executions(
+        job, runner, 3, outcome="failed", duration=long, error="ValueError", traceback="boom"
+    )
+    dense = make_job("shop.jobs.dense")
+    make_executions(dense, runner, 150, every=1)
+    return job, runner, failed
+
+
+@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+def test_no_text_becomes_markup(admin_client, rows, text):
+    before = structures(admin_client, rows)
+    # Where texts are in place of outcomes, nothing went wrong, so there is less than before.
+    write_everywhere(text)
+    for name, structure in structures(admin_client, rows).items():
+        assert structure.tags <= before[name].tags, name
+        # Colours may differ, as what is not known went neither well nor wrong.
+        assert structure.classes - before[name].classes <= KNOWN, name
+
+
+def test_a_state_that_is_not_known_is_shown_as_text(admin_client, rows):
+    JobExecution.objects.update(outcome="novel")
+    for name in ("job_changelist", "jobexecution_changelist", "timeline"):
+        structure = Structure(page(admin_client, name))
+        assert "qj-novel" not in structure.classes
+        assert "qj-unknown" in structure.classes
+    assert "novel" in page(admin_client, "jobexecution_changelist")
+
+
+def test_posted_texts_are_not_markup(admin_client, rows):
+    write_everywhere(TEXTS[0])
+    pks = list(JobExecution.objects.values_list("pk", flat=True)[:3])
+    data = {"action": "delete_selected", "_selected_action": pks}
+    html = admin_client.post(address("jobexecution_changelist"), data).content.decode()
+    assert "<script>alert" not in html
+    data["post"] = "yes"
+    html = admin_client.post(address("jobexecution_changelist"), data, follow=True).content.decode()
+    assert "<script>alert" not in html
+
+
+def test_nothing_is_called_safe_but_by_django():
+    for path in Path(quick_jobs.__file__).parent.rglob("*"):
+        if path.suffix in (".py", ".html"):
+            text = path.read_text(encoding="utf-8")
+            for word in ("mark_safe", "SafeString(", "SafeText", "|safe", "autoescape"):
+                assert word not in text, path

@@ -14,6 +14,7 @@ from django.utils.html import format_html
 from django.utils.text import capfirst
 from django.utils.translation import ngettext
 
+from quick_jobs.admin.links import links_for
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.references import any_of, references_to, with_flags
 
@@ -94,20 +95,23 @@ def _with_those_that_refer(rows: List[Any], request: HttpRequest, site: AdminSit
 def _naming(request: HttpRequest, site: AdminSite, missing: Set[str]) -> Callable[[Any], str]:
     """Return what names a row, with a link, and adds its model if the permission is missing."""
 
+    links = links_for(request, site)
+
     def name(row: Any) -> str:
         meta = row._meta
+        text = links.name_of(row)
         title = capfirst(meta.verbose_name)
         model_admin = site._registry.get(type(row))
         if model_admin is None:
-            return f"{title}: {row}"
+            return f"{title}: {text}"
         if not model_admin.has_delete_permission(request, row):
             missing.add(str(meta.verbose_name))
         view = f"{site.name}:{meta.app_label}_{meta.model_name}_change"
         try:
             url = reverse(view, None, (quote(row.pk),))
         except NoReverseMatch:
-            return f"{title}: {row}"
-        return format_html('{}: <a href="{}">{}</a>', title, url, row)
+            return f"{title}: {text}"
+        return format_html('{}: <a href="{}">{}</a>', title, url, text)
 
     return name
 

@@ -53,6 +53,14 @@ class Links:
         """Return ``job``, or a stand-in without its name if jobs may not be listed."""
         return job if self.permits(Job) else nameless_job(job.pk)
 
+    def name_of(self, row: Model) -> str:
+        """Return what names ``row``, of any model, or its number if it may not be listed."""
+        if isinstance(row, (Job, JobExecution, JobRunner)) and not self.permits(type(row)):
+            return f"{row._meta.verbose_name} {row.pk}"
+        if isinstance(row, JobExecution):
+            row.job = self.shown_job(row.job)
+        return str(row)
+
     def url(self, model: Type[Model], pk: Any) -> str:
         """Return the address of a row's page, or an empty text if it may not be shown."""
         url = self._lists.get(model)

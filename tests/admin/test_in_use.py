@@ -164,3 +164,14 @@ def test_the_signals_of_each_execution_are_sent_where_somebody_listens(admin_cli
     gone = executions[:1] if owner == "jobexecution" else executions
     assert {pk for _, pk in told} == {execution.pk for execution in gone}
     assert {signal for signal, _ in told} == {pre_delete, post_delete}
+
+
+@ways
+@pytest.mark.parametrize("owner", ["jobrunner", "jobexecution"])
+@pytest.mark.parametrize("views", [[], ["view_jobexecution"]], ids="-".join)
+def test_a_job_is_not_named_to_somebody_who_may_not_list_it(client, rows, shop, ask, owner, views):
+    shop.Invoice.objects.create(execution=rows["jobexecution"], number=4711)
+    log_in(client, f"view_{owner}", *views, *(f"delete_{one}" for one in OWNERS))
+    html = ask(client, owner, rows[owner]).content.decode()
+    assert "Invoice: No. 4711" in html
+    assert "send_emails" not in html

@@ -58,7 +58,7 @@ def write_everywhere(text):
         for field in text_columns(model):
             fits = text
             if connection.vendor != "sqlite" and field.max_length:
-                fits = text[: field.max_length]
+                fits = text[: field.max_length - 10]  # a key may follow
             for row in model.objects.all():
                 value = f"{fits}{row.pk}" if field.unique else fits
                 model.objects.filter(pk=row.pk).update(**{field.attname: value})

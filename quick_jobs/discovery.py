@@ -16,7 +16,7 @@ from django.utils.module_loading import module_has_submodule
 from quick_jobs.holders import Holders, attributes_that_are_jobs, job_at
 from quick_jobs.registration import RegisteredJob, registered_as, registered_jobs
 from quick_jobs.submodules import imported_modules, submodules
-from quick_jobs.tracebacks import error_line
+from quick_jobs.tracebacks import error_line, traceback_of
 
 #: A module may have thousands of jobs.
 _MOST_NAMES_IN_A_HINT = 10
@@ -168,7 +168,7 @@ def _place_of_failure(module_name: str, error: BaseException) -> str:
     """Return the line where the module fails, and the line beyond where the error was raised."""
     frames = [
         (str(frame.f_globals.get("__name__")), f"{frame.f_code.co_filename}, line {line}")
-        for frame, line in traceback.walk_tb(error.__traceback__)
+        for frame, line in traceback.walk_tb(traceback_of(error))
     ]
     frames = [frame for frame in frames if not frame[0].startswith(("importlib", "quick_jobs."))]
     inside = [place for name, place in frames if name == module_name]

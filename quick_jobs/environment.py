@@ -5,6 +5,10 @@ from __future__ import annotations
 import threading
 
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.tracebacks import members_of
+
+# Exceptions of a group that are looked at: a group might be a member of itself.
+_MOST_MEMBERS = 100_000
 
 
 class RunInterrupted(Exception):
@@ -12,21 +16,22 @@ class RunInterrupted(Exception):
 
 
 def is_interruption(error: BaseException) -> bool:
-    """Return whether ``error`` is :exc:`RunInterrupted`, or an exception group of nothing else."""
-    errors = [error]
+    """Return whether ``error`` is :exc:`RunInterrupted`, or an exception group of nothing else.
+
+    What it is counts, not what it says it is; and whatever its own code does, this does not raise.
+    """
+    errors, seen = [error], 0
     while errors:
-        error = errors.pop()
-        members = getattr(error, "exceptions", None) if _is_group(error) else None
-        if members:
+        error, seen = errors.pop(), seen + 1
+        try:
+            members = members_of(error)
+        except BaseException:
+            return False
+        if members and seen < _MOST_MEMBERS:
             errors += members
-        elif not isinstance(error, RunInterrupted):
+        elif not issubclass(type(error), RunInterrupted):
             return False
     return True
-
-
-def _is_group(error: BaseException) -> bool:
-    # By name, as Python has them from 3.11 on, and the package exceptiongroup before.
-    return any(each.__name__ == "BaseExceptionGroup" for each in type(error).__mro__)
 
 
 class RunEnv:

@@ -133,8 +133,11 @@ def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, 
             continue
         seen[id(value)] = value
         yield value, is_wrapped
-        (wrapped if is_wrapped else as_they_are).extend(_contents(value, module))
-        wrapped.extend(_wrapped(value))
+        try:
+            (wrapped if is_wrapped else as_they_are).extend(_contents(value, module))
+            wrapped.extend(_wrapped(value))
+        except (Exception, GeneratorExit, SystemExit):
+            continue  # an object whose own code raises when it is looked at holds no job
 
 
 def _contents(value: Any, module: str) -> List[object]:
@@ -146,8 +149,8 @@ def _contents(value: Any, module: str) -> List[object]:
     if issubclass(kind, (staticmethod, classmethod)):
         return [value.__func__]
     if issubclass(kind, type):
-        return list(vars(value).values()) if value.__module__ == module else []
-    if issubclass(kind, SimpleNamespace) or (kind.__module__ == module and not callable(value)):
+        return list(_stored("__dict__", value).values()) if _is_of(value, module) else []
+    if issubclass(kind, SimpleNamespace) or (_is_of(kind, module) and not callable(value)):
         return _attributes(value)
     return []
 
@@ -177,9 +180,18 @@ def _attributes(value: object) -> List[object]:
     found: List[object] = []
     with contextlib.suppress(Exception):
         found += object.__getattribute__(value, "__dict__").values()
-    for kind in type(value).__mro__:
-        slots = vars(kind).get("__slots__", ())
+    for kind in _stored("__mro__", type(value)):
+        slots = _stored("__dict__", kind).get("__slots__", ())
         for name in (slots,) if isinstance(slots, str) else slots:
             with contextlib.suppress(Exception):
                 found.append(object.__getattribute__(value, name))
     return found
+
+
+def _is_of(kind: type, module: str) -> bool:
+    return bool(_stored("__module__", kind) == module)
+
+
+def _stored(name: str, kind: type) -> Any:
+    """Return what Python itself has stored of a class, without asking its metaclass."""
+    return type.__dict__[name].__get__(kind)

@@ -30,6 +30,7 @@ from typing import Any
 from django.dispatch import Signal
 
 from quick_jobs.logs import get_logger
+from quick_jobs.tracebacks import presentable
 
 __all__ = ["execution_finished", "execution_started"]
 
@@ -43,7 +44,7 @@ def send(signal: Signal, sender: object, **facts: Any) -> None:
     """Send ``signal``; what receivers raise is logged."""
     try:
         for receiver, response in signal.send_robust(sender, **facts):
-            if isinstance(response, Exception):
-                logger.error("the receiver %r failed", receiver, exc_info=response)
+            if issubclass(type(response), Exception):  # isinstance() would ask the response
+                logger.error("the receiver %r failed", receiver, exc_info=presentable(response))
     except BaseException as exc:  # SystemExit and its like, for which Django is not robust
-        logger.error("a receiver failed, those after it were not called", exc_info=exc)
+        logger.error("a receiver failed, those after it were not called", exc_info=presentable(exc))

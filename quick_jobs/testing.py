@@ -162,7 +162,7 @@ def run_job(
             if exception is None:
                 raise
             catch_exceptions = False  # it has broken the transaction of the test
-    is_caught = catch_exceptions and isinstance(exception, (Exception, SystemExit))
+    is_caught = catch_exceptions and issubclass(type(exception), (Exception, SystemExit))
     if exception is not None and not is_caught:
         raise exception
     duration = dt.timedelta(seconds=execution.duration or 0.0)

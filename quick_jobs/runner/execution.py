@@ -29,7 +29,7 @@ from quick_jobs.models import JobExecution
 from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
-from quick_jobs.tracebacks import error_line, traceback_text, user_traceback
+from quick_jobs.tracebacks import error_line, shown, user_traceback
 
 # Its public name, whatever the module is called.
 logger = get_logger("quick_jobs.execution")
@@ -219,11 +219,11 @@ def _call(
             execution.end(JobExecution.INTERRUPTED, duration)
             logger.info("%s was interrupted after %.3f s", execution.name, duration)
             return None
-        exc.with_traceback(user_traceback(exc))  # a frozen dataclass refuses an assignment
-        execution.end(
-            JobExecution.FAILED, duration, error_line(exc), traceback_text(exc, max_traceback)
-        )
-        logger.error("%s failed after %.3f s", execution.name, duration, exc_info=exc)
+        # Not its own method; and a frozen dataclass refuses an assignment.
+        BaseException.with_traceback(exc, user_traceback(exc))
+        seen = shown(exc, max_traceback)
+        execution.end(JobExecution.FAILED, duration, error_line(exc), seen.traceback)
+        logger.error("%s failed after %.3f s", execution.name, duration, exc_info=seen.exception)
         return exc
     else:
         execution.end(JobExecution.SUCCEEDED, clock() - entered)

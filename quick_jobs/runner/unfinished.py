@@ -16,18 +16,24 @@ _KINDS = (
 def refuse_unfinished(result: Any) -> None:
     """Raise TypeError if what a job has returned is code that waits to be run, and close that."""
     for kind, name, remedy in _KINDS:
-        # isinstance() would evaluate a lazy object.
-        if issubclass(type(result), kind):
+        if _is_a(result, kind):
             error = TypeError(f"the job returned {name}, whose code is not run: {remedy}")
             try:
                 _close(result)
-            except Exception as failure:
+            except BaseException as failure:
                 raise error from failure
             raise error
 
 
+def _is_a(result: Any, kind: type) -> bool:
+    try:
+        return issubclass(type(result), kind)  # isinstance() would evaluate a lazy object
+    except BaseException:  # its metaclass is the job's code
+        return False
+
+
 def _close(result: Any) -> None:
-    if not issubclass(type(result), AsyncGenerator):
+    if not _is_a(result, AsyncGenerator):
         result.close()
         return
     closing = result.aclose()

@@ -1,11 +1,12 @@
-"""What ``run_jobs`` shows where no logging is configured for ``quick_jobs``."""
+"""What the commands show: the log where none is configured for ``quick_jobs``, and messages."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import re
 import sys
-from typing import Iterator
+from typing import Iterator, Match
 
 _EXECUTIONS = "quick_jobs.execution"
 
@@ -18,6 +19,31 @@ _LEVELS = {
     3: {"quick_jobs": logging.DEBUG},
 }
 
+# Control characters, what ends a line elsewhere, what turns the direction of writing around, and
+# halves of characters, which no terminal can show. Tabs and the ends of lines stay.
+_UNPRINTABLE = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+
+
+def printable(text: str) -> str:
+    """Return ``text`` as it may be shown on a terminal, where texts of others could pass for ours.
+
+    Its lines after the first are indented by four spaces, and characters that a terminal obeys
+    are written as escapes.
+    """
+    text = text.replace("\r\n", "\n").rstrip("\n").replace("\n", "\n    ")
+    return _UNPRINTABLE.sub(_escape, text)
+
+
+def _escape(match: Match[str]) -> str:
+    return match.group().encode("unicode_escape").decode("ascii")
+
+
+class _Formatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
 
 @contextlib.contextmanager
 def log_to_console(verbosity: int) -> Iterator[None]:
@@ -29,7 +55,7 @@ def log_to_console(verbosity: int) -> Iterator[None]:
     levels = {logging.getLogger(name): level for name, level in _LEVELS[verbosity].items()}
     before = {each: each.level for each in levels}
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    handler.setFormatter(_Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     for each, level in levels.items():
         each.setLevel(level)

@@ -8,6 +8,7 @@ from collections import Counter
 from django.core.management.base import OutputWrapper
 from django.utils import timezone
 
+from quick_jobs.console import printable
 from quick_jobs.history.in_use import numbers_in_words
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.models import Job, JobExecution
@@ -58,7 +59,7 @@ class Report:
             width = len(f"{max(counted.values()):,}")
             for name, pk in names.iterator():
                 if pk in counted:
-                    self._out.write(f"{counted[pk]:{width},}  {name}")
+                    self._out.write(f"{counted[pk]:{width},}  {printable(name)}")
         self._out.write(self.summary(is_done=True))
 
     def summary(self, is_done: bool) -> str:

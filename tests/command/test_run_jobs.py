@@ -488,3 +488,67 @@ LOGGING = {
         r"quick_jobs.execution ERROR shop.jobs.fails failed after \d\.\d{3} s", logged[0]
     )
     assert logged[-1] == "ValueError: nine"
+
+
+# Texts of others on the terminal.
+
+
+def assert_nothing_is_forged(text):
+    assert "forged" in text
+    assert not set("\x1b\r\x9b") & set(text)
+    assert not re.search("^2026 INFO forged", text, re.M)
+
+
+def test_what_a_job_raises_makes_no_line_of_the_console(site):
+    site.write(
+        "shop/jobs.py",
+        """
+        from quick_jobs import register_job
+
+        @register_job(3600)
+        def fails(env):
+            env.request_stop()
+            raise ValueError("x\\n2026 INFO forged\\x1b[2J\\r\\x9b")
+        """,
+    )
+    assert_nothing_is_forged(site.run("run_jobs", "--no-history").stderr)
+
+
+def test_what_an_import_raises_makes_no_line_of_the_refusal(site):
+    site.write("shop/jobs.py", r"raise ValueError('x\x1b[2J\x9b2026 INFO forged')")
+    refused = site.run("run_jobs")
+    assert refused.returncode == 1
+    pruned = site.run("prune_job_history", "--older-than=30d")
+    for told in (refused.stderr, pruned.stderr):
+        assert_nothing_is_forged(told)
+
+
+def test_the_name_of_a_job_makes_no_line_of_the_list(site):
+    site.write(
+        "shop/jobs.py",
+        """
+        from quick_jobs import register_job
+
+        def works(env): ...
+
+        works.__name__ = "works\\n2026 INFO forged\\x1b[2J"
+        works = register_job(3600)(works)
+        """,
+    )
+    listed = site.run("run_jobs", "--print-jobs", "--trial-run", "--no-history")
+    assert_nothing_is_forged(listed.stdout or listed.stderr)
+    assert_nothing_is_forged(listed.stderr)
+
+
+def test_an_error_in_the_command_itself_makes_no_line(site):
+    site.write("shop/jobs.py", WORKS)
+    site.write(
+        "router.py",
+        r"""
+        class Router:
+            def db_for_write(self, model, **hints):
+                raise LookupError("x\n2026 INFO forged\x1b[2J")
+        """,
+    )
+    site.settings("DATABASE_ROUTERS = ['router.Router']")
+    assert_nothing_is_forged(site.run("run_jobs", "--stop-timeout=0").stderr)

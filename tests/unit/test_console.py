@@ -3,10 +3,14 @@ from __future__ import annotations
 import contextlib
 import logging
 import re
+import textwrap
+import traceback
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from quick_jobs.console import log_to_console
+from quick_jobs.console import log_to_console, printable
 
 WARNING, INFO, DEBUG = logging.WARNING, logging.INFO, logging.DEBUG
 
@@ -100,3 +104,76 @@ def test_afterwards_all_is_as_it_was(capsys, fails):
         finally:
             execution.setLevel(logging.NOTSET)
     assert "DEBUG" not in capsys.readouterr().err
+
+
+# What could pass for a line of ours, or order a terminal about.
+
+FORGED = "2026-11-25 00:00:00,000 INFO forged"
+
+
+def lines_in_column_0(text):
+    return [
+        line
+        for line in re.split("[\\n\\r\\v\\f\\x1c-\\x1e\\x85\\u2028\\u2029]", text)
+        if line[:1] != " "
+    ]
+
+
+@pytest.mark.parametrize(
+    "end", ["\n", "\r\n", "\r", "\v", "\f", "\x1c", "\x85", "\u2028", "\u2029"], ids=ascii
+)
+def test_a_text_with_ends_of_lines_makes_no_line_of_the_log(capsys, end):
+    with nothing_configured() as logger, log_to_console(1):
+        logger.info("the job says %s", f"x{end}{FORGED}")
+        try:
+            raise ValueError(f"y{end}{FORGED}")
+        except ValueError:
+            logger.exception("it failed")
+    shown = capsys.readouterr().err
+    assert shown.count("forged") == 2
+    assert len(lines_in_column_0(shown.rstrip("\n"))) == 2
+
+
+def test_a_traceback_is_indented_as_a_whole(capsys):
+    with nothing_configured() as logger, log_to_console(1):
+        try:
+            raise ValueError("too large\nby far")
+        except ValueError as exc:
+            logger.error("it failed", exc_info=exc)
+            python = "".join(traceback.format_exception(type(exc), exc, exc.__traceback__))
+    first, _, others = capsys.readouterr().err.partition("\n")
+    assert first.endswith(" ERROR it failed")
+    assert others == textwrap.indent(python, "    ")
+
+
+@pytest.mark.parametrize(
+    "character",
+    [
+        "\0",
+        "\a",
+        "\b",
+        "\r",
+        "\x1b",
+        "\x7f",
+        "\x85",
+        "\x9b",
+        "\u200f",
+        "\u202e",
+        "\u2067",
+        "\ud800",
+    ],
+    ids=ascii,
+)
+def test_what_a_terminal_obeys_is_an_escape(character):
+    assert printable(f"a{character}[2Jb") == f"a{ascii(character)[1:-1]}[2Jb"
+
+
+def test_any_other_text_stays():
+    text = "Grüße 🐍 \t 👩\u200d💻 שלום ~"
+    assert printable(text) == text
+
+
+@given(st.text())
+def test_whatever_the_text_it_is_one_line_and_indented_ones(text):
+    others = printable(text).splitlines()[1:]
+    assert all(line.startswith("    ") for line in others)

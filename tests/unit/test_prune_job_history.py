@@ -427,3 +427,10 @@ def test_a_database_that_has_no_history_is_told(error, monkeypatch):
 
 
 # Beside runners.
+
+
+def test_what_others_have_named_makes_no_line_and_orders_no_terminal_about(prune, error, err):
+    name = "shop.jobs.work\n2026 INFO forged\x1b[2J\r"
+    an_execution(started=40, job=a_job(name))
+    shown = "shop.jobs.work\n    2026 INFO forged\\x1b[2J\\r\n"
+    assert prune("--older-than=30d", "--dry-run").startswith(f"1  {shown}")

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import Error, connections, router
 
 from quick_jobs.conf import conf
+from quick_jobs.console import printable
 from quick_jobs.databases import is_supported, vendor_name
 from quick_jobs.discovery import JobsError, all_jobs
 from quick_jobs.durations import Duration, parse_duration, to_timedelta
@@ -89,6 +90,9 @@ class Command(BaseCommand):
                 self._prune(options, stop)
             except KeyboardInterrupt:
                 sys.exit(stop.exit_status)
+            except CommandError as error:
+                error.args = (printable(str(error)),)
+                raise
 
     def _prune(self, options: Dict[str, Any], stop: Stop) -> None:
         using = router.db_for_write(JobExecution)
@@ -122,7 +126,8 @@ class Command(BaseCommand):
         try:
             all_jobs()
         except JobsError as error:
-            self.stderr.write(f"Jobs are kept, as it is not known which exist: {error}")
+            message = f"Jobs are kept, as it is not known which exist: {error}"
+            self.stderr.write(printable(message))
             return False
         return True
 

@@ -10,6 +10,7 @@ import math
 import random
 import sys
 import traceback
+from functools import partial
 from typing import Any, ContextManager, List, NoReturn, Sequence
 
 from django.conf import settings
@@ -19,7 +20,7 @@ from django.db import connections, router
 
 from quick_jobs.checks import LEFT_OUT, check_database, check_settings
 from quick_jobs.conf import conf
-from quick_jobs.console import log_to_console
+from quick_jobs.console import log_to_console, printable
 from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import (
@@ -119,7 +120,7 @@ class Command(BaseCommand):
             raise
         except Exception:
             with contextlib.suppress(Exception):  # standard error may be closed
-                traceback.print_exc()
+                sys.stderr.write(f"{printable(traceback.format_exc())}\n")
             leave(1, self._patience)
             sys.exit(1)
         else:
@@ -136,7 +137,9 @@ class Command(BaseCommand):
                 jobs = _find_jobs(options["include_jobs"], options["exclude_jobs"])
                 runner_options = _runner_options(options)
                 history: History = NoHistory() if options["no_history"] else _history(jobs)
-            except (JobsError, ImproperlyConfigured) as exc:
+            except JobsError as exc:
+                self._refuse(*exc.problems)
+            except ImproperlyConfigured as exc:
                 self._refuse(str(exc))
             if options["trial_run"]:
                 _log_jobs(jobs)
@@ -162,13 +165,16 @@ class Command(BaseCommand):
         if status:
             sys.exit(status)
 
-    def _refuse(self, message: str) -> NoReturn:
-        say(lambda: self.stderr.write(message), message)
+    def _refuse(self, *messages: str) -> NoReturn:
+        for message in messages:
+            lists = message.split("\n  ")  # a list in a message is indented already
+            text = "\n  ".join(map(printable, lists))
+            say(partial(self.stderr.write, text), text)
         sys.exit(1)
 
     def _print(self, jobs: Sequence[RegisteredJob]) -> None:
         for job in jobs:
-            self.stdout.write(job.name)
+            self.stdout.write(printable(job.name))
             self.stdout.write(f"    interval: {in_words(job.interval)}")
             self.stdout.write(f"    variance: {in_words(job.variance)}")
             self.stdout.write(
@@ -222,7 +228,7 @@ def _log_jobs(jobs: Sequence[RegisteredJob]) -> None:
 def _runner_options(options: Any) -> RunnerOptions:
     wrong_settings = [error.msg for error in check_settings()]
     if wrong_settings:
-        raise ImproperlyConfigured("\n".join(wrong_settings))
+        raise JobsError(wrong_settings)
     stop_after = options["stop_after"]
     if stop_after is not None:
         stop_after += options["stop_variance"] * random.random()

@@ -481,3 +481,69 @@ def test_what_ran_in_a_process_that_was_killed_is_lost(site, settings):
     execution = executions()["sleeps"]
     assert execution.outcome == "running"
     assert execution.runner.stopped_at is None
+
+
+def test_a_runner_outlives_exceptions_that_raise_when_they_are_looked_at(site):
+    site.write(
+        "shop/jobs.py",
+        """
+        from quick_jobs import register_job
+
+        class Text(str):
+            def splitlines(self, keepends=False):
+                raise SystemExit(3)
+
+            strip = encode = __getitem__ = __len__ = __format__ = splitlines
+
+        class Meta(type):
+            __module__ = property(lambda self: 1 / 0)
+
+            def __instancecheck__(self, other):
+                raise KeyboardInterrupt
+
+            __eq__ = __instancecheck__
+
+            def __hash__(self):
+                raise GeneratorExit
+
+        class Odd(Exception, metaclass=Meta):
+            def with_traceback(self, tb):
+                raise SystemExit(3)
+
+            def __str__(self):
+                return Text("too large")
+
+            __cause__ = __class__ = property(with_traceback)
+
+        class Endless(Exception):
+            __cause__ = property(lambda self: Endless())
+
+        runs = []
+
+        @register_job(3600)
+        def odd(env):
+            raise Odd()
+
+        @register_job(3600)
+        def endless(env):
+            raise Endless("too large")
+
+        @register_job(0.2)
+        def works(env):
+            runs.append(1)
+            if len(runs) == 3:
+                env.request_stop()
+        """,
+    )
+    ended = site.run("run_jobs")
+    assert ended.returncode == 0, ended.stderr
+    failed = JobExecution.objects.filter(outcome=JobExecution.FAILED).order_by("job__name")
+    assert [execution.error for execution in failed] == [
+        "shop.jobs.Endless: too large",
+        "shop.jobs.Odd: too large",
+    ]
+    for execution in failed:
+        assert ", in " in execution.traceback
+        assert "shown by a copy" in execution.traceback
+    assert ended.stderr.count(" failed after ") == 2
+    assert "Logging error" not in ended.stderr

@@ -40,7 +40,7 @@ from quick_jobs.discovery import (
     jobs_left_out,
     why_left_out,
 )
-from quick_jobs.durations import in_words
+from quick_jobs.durations import format_duration
 from quick_jobs.models import JobExecution
 
 _SETTINGS = {
@@ -64,7 +64,7 @@ def check_settings(**_: object) -> List[checks.CheckMessage]:
             getattr(conf, attribute)
         except ImproperlyConfigured as error:
             default = DEFAULTS[f"QUICK_JOBS_{attribute.upper()}"]
-            shown = in_words(default) if isinstance(default, timedelta) else default
+            shown = format_duration(default) if isinstance(default, timedelta) else default
             hint = f"Without this setting the default holds, {shown}."
             messages.append(checks.Error(str(error), hint=hint, id=check_id))
     return messages
@@ -81,8 +81,8 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"QUICK_JOBS_LOST_AFTER is {in_words(lost_after)}, and QUICK_JOBS_HEARTBEAT_INTERVAL "
-            f"is {in_words(heartbeat_interval)}: one late heartbeat makes a runner look lost.",
+            f"QUICK_JOBS_LOST_AFTER is {format_duration(lost_after)}, and QUICK_JOBS_HEARTBEAT_INTERVAL "
+            f"is {format_duration(heartbeat_interval)}: one late heartbeat makes a runner look lost.",
             hint="Make the first more than twice the second.",
             id="quick_jobs.W001",
         )

@@ -62,7 +62,7 @@ def parse_duration(text: str) -> timedelta:
     return duration
 
 
-def in_words(duration: timedelta) -> str:
+def format_duration(duration: timedelta) -> str:
     """Return ``duration`` for people, like "1 h 30 min" or "0.25 s", to the millisecond.
 
     Below a millisecond it is told to the microsecond.

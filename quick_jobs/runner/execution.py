@@ -21,7 +21,7 @@ from quick_jobs.connections import (
     prepare_connections,
     reset_connections,
 )
-from quick_jobs.durations import in_words
+from quick_jobs.durations import format_duration
 from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
@@ -81,7 +81,7 @@ class Execution:
     def overrun(self) -> str:
         """What is to be said of it when it has timed out."""
         timeout = dt.timedelta(seconds=self.scheduled.timeout or 0.0)
-        return f"ran over its timeout of {in_words(timeout)}"
+        return f"ran over its timeout of {format_duration(timeout)}"
 
     def record(self) -> Record:
         """Return what is known of it now."""

@@ -6,7 +6,7 @@ import datetime as dt
 import logging
 from typing import Optional
 
-from quick_jobs.durations import in_words
+from quick_jobs.durations import format_duration
 from quick_jobs.history import History
 from quick_jobs.runner.maintenance import Maintenance
 from quick_jobs.runner.silence import Action, Silence
@@ -45,7 +45,7 @@ class Housekeeping:
         action = self._silence.action(since, now, is_stopping)
         if action is None or since is None:
             return
-        waited = in_words(dt.timedelta(seconds=round(now - since)))
+        waited = format_duration(dt.timedelta(seconds=round(now - since)))
         if action is Action.WARN:
             logger.warning("the history's database has not answered for %s", waited)
             return

@@ -10,7 +10,7 @@ import itertools
 import threading
 from typing import Iterable, List, Optional, Tuple
 
-from quick_jobs.durations import LONGEST, in_words
+from quick_jobs.durations import LONGEST, format_duration
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
@@ -52,7 +52,7 @@ class Starts:
         if not late:
             return
         starts = [
-            f"{each.name} in {in_words(dt.timedelta(seconds=round(min(each.due - now, _LONG))))}"
+            f"{each.name} in {format_duration(dt.timedelta(seconds=round(min(each.due - now, _LONG))))}"
             for each in late[:_MOST_NAMES]
         ]
         more = len(late) - len(starts)

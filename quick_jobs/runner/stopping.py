@@ -6,7 +6,7 @@ import datetime as dt
 import threading
 from typing import Callable, Optional, Sequence
 
-from quick_jobs.durations import in_words
+from quick_jobs.durations import format_duration
 from quick_jobs.history import History, StopInfo
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
@@ -80,7 +80,7 @@ class Stopping:
         names = self._running.names()
         if names:
             time_left = dt.timedelta(seconds=(self._shutdown.deadline or now) - now)
-            logger.info("waiting up to %s for %s", in_words(time_left), enumeration(names))
+            logger.info("waiting up to %s for %s", format_duration(time_left), enumeration(names))
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`proceed` is to be called next, whatever happens."""
@@ -106,7 +106,7 @@ class Stopping:
         if self._shutdown.phase is not Phase.RUNNING or after is None:
             return
         if now >= self._began_at + after:
-            lifetime = in_words(dt.timedelta(seconds=after))
+            lifetime = format_duration(dt.timedelta(seconds=after))
             self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)
 
     def abandon_running(self, now: float) -> None:

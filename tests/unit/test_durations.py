@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quick_jobs.durations import LONGEST, in_words, parse_duration, to_timedelta
+from quick_jobs.durations import LONGEST, format_duration, parse_duration, to_timedelta
 
 
 @pytest.mark.parametrize(
@@ -122,11 +122,11 @@ def test_a_text_of_more_than_a_thousand_years_is_an_error(text):
     ],
 )
 def test_a_duration_is_told_in_words(duration, words):
-    assert in_words(duration) == words
+    assert format_duration(duration) == words
 
 
 @given(st.integers(0, 365_000 * 24 * 3600))
 def test_whole_seconds_in_words_read_back_as_the_same_duration(seconds):
-    words = in_words(timedelta(seconds=seconds))
+    words = format_duration(timedelta(seconds=seconds))
     text = words.replace("days", "d").replace("day", "d").replace("min", "m").replace(" ", "")
     assert parse_duration(text) == timedelta(seconds=seconds)

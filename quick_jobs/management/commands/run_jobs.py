@@ -32,7 +32,7 @@ from quick_jobs.discovery import (
     jobs_without,
     why_left_out,
 )
-from quick_jobs.durations import in_words
+from quick_jobs.durations import format_duration
 from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.logs import get_logger, in_background, say
@@ -175,10 +175,10 @@ class Command(BaseCommand):
     def _print(self, jobs: Sequence[RegisteredJob]) -> None:
         for job in jobs:
             self.stdout.write(printable(job.name))
-            self.stdout.write(f"    interval: {in_words(job.interval)}")
-            self.stdout.write(f"    variance: {in_words(job.variance)}")
+            self.stdout.write(f"    interval: {format_duration(job.interval)}")
+            self.stdout.write(f"    variance: {format_duration(job.variance)}")
             self.stdout.write(
-                f"    timeout: {'none' if job.timeout is None else in_words(job.timeout)}"
+                f"    timeout: {'none' if job.timeout is None else format_duration(job.timeout)}"
             )
 
 

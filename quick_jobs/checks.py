@@ -81,8 +81,9 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
         return []
     return [
         checks.Warning(
-            f"QUICK_JOBS_LOST_AFTER is {format_duration(lost_after)}, and QUICK_JOBS_HEARTBEAT_INTERVAL "
-            f"is {format_duration(heartbeat_interval)}: one late heartbeat makes a runner look lost.",
+            f"QUICK_JOBS_LOST_AFTER is {format_duration(lost_after)}, and "
+            f"QUICK_JOBS_HEARTBEAT_INTERVAL is {format_duration(heartbeat_interval)}: "
+            "one late heartbeat makes a runner look lost.",
             hint="Make the first more than twice the second.",
             id="quick_jobs.W001",
         )

@@ -51,10 +51,10 @@ class Starts:
         late = self._schedule.due_after(now + _SOON)
         if not late:
             return
-        starts = [
-            f"{each.name} in {format_duration(dt.timedelta(seconds=round(min(each.due - now, _LONG))))}"
-            for each in late[:_MOST_NAMES]
-        ]
+        starts = []
+        for each in late[:_MOST_NAMES]:
+            seconds = round(min(each.due - now, _LONG))
+            starts.append(f"{each.name} in {format_duration(dt.timedelta(seconds=seconds))}")
         more = len(late) - len(starts)
         logger.info("first starts: %s%s", ", ".join(starts), f" and {more} later" if more else "")
 

@@ -394,7 +394,9 @@ def stops(env):
     assert rows["hangs"].error == "did not end in time"
     assert "in hangs\n    wait_for_ever()\n" in rows["hangs"].traceback
     assert rows["sleeps"].outcome == "interrupted"
-    assert "shop.jobs.hangs did not end in time\nStack (most recent call last):\n" in ended.stderr
+    assert (
+        "shop.jobs.hangs did not end in time\n    Stack (most recent call last):\n" in ended.stderr
+    )
     assert "    wait_for_ever()\n" in ended.stderr
     runner = JobRunner.objects.get()
     assert runner.stopped_at is not None

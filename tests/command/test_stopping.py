@@ -146,7 +146,7 @@ def test_jobs_that_do_not_end_in_time_are_named_with_where_they_are(site):
     assert runner.wait() == 1
     told = runner.output.partition("stopping: SIGTERM")[2]
     assert told.count("did not end in time") == 1
-    assert "ERROR shop.jobs.hangs did not end in time\nStack (most recent call last):\n" in told
+    assert "ERROR shop.jobs.hangs did not end in time\n    Stack (most recent call last):\n" in told
     assert '/shop/jobs.py", line ' in told
     assert "    wait_for_ever()\n" in told
     assert executions().get(job__name="shop.jobs.hangs").outcome == "abandoned"
@@ -268,7 +268,7 @@ def is_slow(env):
     )
     stopped = site.run("run_jobs")
     assert stopped.returncode == 1
-    assert "ERROR shop.jobs.is_slow ran over its timeout of 0.5 s\nStack " in stopped.stderr
+    assert "ERROR shop.jobs.is_slow ran over its timeout of 0.5 s\n    Stack " in stopped.stderr
     assert_all_is_on_record(site)
     assert executions().get(job__name="shop.jobs.is_slow").outcome == "timed_out"
     assert_stopped("timed_out", "shop.jobs.is_slow ran over its timeout of 0.5 s")

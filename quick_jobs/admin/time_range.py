@@ -53,7 +53,7 @@ class TimeRange(NamedTuple):
         """Return it as :meth:`parse` takes it."""
         return "-".join(_written(moment) for moment in self)
 
-    def format_duration(self) -> str:
+    def in_words(self) -> str:
         if self.start and self.end:
             return _("from %(start)s to %(end)s") % {
                 "start": clock_time(self.start),

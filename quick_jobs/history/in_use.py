@@ -63,7 +63,7 @@ class InUse:
         flagged, flags = with_flags(rows, [one.exists(self._using) for one in referrers])
         return flagged.filter(**dict.fromkeys(flags, False))
 
-    def format_duration(self) -> str:
+    def in_words(self) -> str:
         """Return what has stayed and why, as a sentence, or "" if nothing has."""
         if not self.kept:
             return ""

@@ -5,6 +5,7 @@ server and the login can be changed with ``QUICK_JOBS_TEST_DB_HOST``, ``…_PORT
 ``…_USER`` and ``…_PASSWORD``.
 """
 
+import copy
 import os
 import tempfile
 
@@ -39,7 +40,8 @@ def _database(name):
             "OPTIONS": {"timeout": 20},
             "TEST": {"NAME": path},
         }
-    database = {"NAME": name, "HOST": "127.0.0.1", **_SERVERS[kind]}
+    # A copy for each alias: pytest-django writes a worker's names into it.
+    database = {"NAME": name, "HOST": "127.0.0.1", **copy.deepcopy(_SERVERS[kind])}
     for key in ("HOST", "PORT", "USER", "PASSWORD"):
         if f"QUICK_JOBS_TEST_DB_{key}" in os.environ:
             database[key] = os.environ[f"QUICK_JOBS_TEST_DB_{key}"]

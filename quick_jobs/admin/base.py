@@ -17,32 +17,24 @@ from typing import (
     TypeVar,
 )
 
-from django.contrib import admin, messages
-from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.utils import flatten
 from django.contrib.admin.views.main import ChangeList
-from django.core.exceptions import PermissionDenied
-from django.db import IntegrityError
 from django.db.models import Model, QuerySet
 from django.forms import Media
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.utils.translation import gettext as _
+from django.http import HttpRequest, HttpResponse
 
+from quick_jobs.admin.changelists import HistoryChangeList
 from quick_jobs.admin.compat import HAS_DARK_ADMIN, SHOW_NO_FACETS
-from quick_jobs.admin.deletion import what_is_deleted
+from quick_jobs.admin.deletion import DeletionAdmin
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.notices import notices
 from quick_jobs.admin.paging import CappedPaginator
 from quick_jobs.admin.parameters import bound_list, bound_page, search_text
-from quick_jobs.admin.static_files import served, url_of
+from quick_jobs.admin.static_files import served
 from quick_jobs.admin.time_range import whole_number
-from quick_jobs.tracebacks import error_line
 
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
 SCRIPT = "quick_jobs/admin.js"
-
-#: Rows that an action takes: more than any page has, and than SQLite before 3.32 can look for.
-_MOST_CHOSEN = 900
 
 #: Characters of a key in an address that are repeated if there is no such row.
 _MOST_REPEATED = 50
@@ -71,32 +63,7 @@ class PageLink(NamedTuple):
     title: str = ""
 
 
-class HistoryChangeList(ChangeList):
-    """A page of rows, with what its columns need fetched for all of them at once."""
-
-    #: What tells our templates that the list is not of an admin that a site has put in its place.
-    is_history = True
-
-    def search_icon(self) -> str:
-        return url_of("admin/img/search.svg")
-
-    def get_ordering(self, request: HttpRequest, queryset: Any) -> List[Any]:
-        """Return the order, all of it in one direction: an index has no other."""
-        ordering = super().get_ordering(request, queryset)
-        if len(ordering) > 1 and ordering[-1] in ("pk", "-pk"):
-            is_descending = str(ordering[0]).startswith("-")
-            ordering[-1] = "-pk" if is_descending else "pk"
-        return ordering
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        rows = list(self.result_list)
-        model_admin: Any = self.model_admin
-        model_admin.add_facts(request, rows)
-        self.result_list = rows
-
-
-class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+class HistoryAdmin(DeletionAdmin):
     """Rows of the history: nobody can add or change them, deleting takes the permission."""
 
     paginator = CappedPaginator
@@ -111,9 +78,6 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     #: The columns that tell of rows of another model. Who may not list those rows sees no such
     #: column: see :class:`quick_jobs.admin.links.Links` for the rule.
     tells_of: Dict[Type[Model], Sequence[str]] = {}
-
-    #: The name of an execution's field that refers to a row, if it is not the execution itself.
-    group = ""
 
     @property
     def media(self) -> Media:
@@ -189,44 +153,6 @@ class HistoryAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> Tuple[QuerySet[Any], bool]:
         return super().get_search_results(request, queryset, search_text(search_term))
-
-    def response_action(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Do an action with what is selected on the page, never with all that the list has.
-
-        That could be millions, of which Django would remember each. More than a page has are
-        not taken either, nor what is no key.
-        """
-        data = request.POST.copy()
-        chosen = data.getlist(ACTION_CHECKBOX_NAME)
-        chosen = [pk for pk in chosen[:_MOST_CHOSEN] if whole_number(pk) is not None]
-        data.setlist(ACTION_CHECKBOX_NAME, chosen)
-        data["select_across"] = "0"
-        request.POST = data
-        try:
-            return super().response_action(request, *args, **kwargs)
-        except IntegrityError as error:
-            return self._refuse_to_delete(request, self.opts.verbose_name_plural, error)
-
-    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """Delete a row, or say that the database refuses to, as rows that only it knows refer.
-
-        As the page names the row, that takes the permission to view it too.
-        """
-        bound_page(request)
-        if not self.has_view_permission(request):
-            raise PermissionDenied
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except IntegrityError as error:
-            return self._refuse_to_delete(request, self.opts.verbose_name, error)
-
-    def _refuse_to_delete(self, request: HttpRequest, name: Any, error: Exception) -> HttpResponse:
-        text = _("Cannot delete %(name)s") % {"name": name}
-        self.message_user(request, f"{text}: {error_line(error)}", messages.ERROR)
-        return HttpResponseRedirect(request.get_full_path())
-
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        return what_is_deleted(objs, self.group, request, self.admin_site)
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: Optional[str] = None

@@ -4,25 +4,80 @@ from __future__ import annotations
 
 from typing import Any, Callable, Dict, Iterable, List, Set, Tuple
 
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.sites import AdminSite
 from django.contrib.admin.utils import NestedObjects, quote
-from django.db import router
+from django.core.exceptions import PermissionDenied
+from django.db import IntegrityError, router
 from django.db.models import Model, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html
 from django.utils.text import capfirst
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import links_for
+from quick_jobs.admin.parameters import bound_page
+from quick_jobs.admin.time_range import whole_number
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.references import any_of, references_to, with_flags
+from quick_jobs.tracebacks import error_line
+
+#: Rows that an action takes: more than any page has, and than SQLite before 3.32 can look for.
+_MOST_CHOSEN = 900
 
 #: Rows that are named, and counted, before somebody confirms that they are to be deleted.
 _MOST_NAMED = 100
 _MOST_COUNTED = 5000
 
 Deleted = Tuple[List[Any], Dict[str, Any], Set[str], List[str]]
+
+
+class DeletionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
+    """Deletes the rows chosen on a page, never all of a list; shows the database's refusals."""
+
+    #: The name of an execution's field that refers to a row, if it is not the execution itself.
+    group = ""
+
+    def response_action(self, request: Any, *args: Any, **kwargs: Any) -> Any:
+        """Do an action with what is selected on the page, never with all that the list has.
+
+        That could be millions, of which Django would remember each. More than a page has are
+        not taken either, nor what is no key.
+        """
+        data = request.POST.copy()
+        chosen = data.getlist(ACTION_CHECKBOX_NAME)
+        chosen = [pk for pk in chosen[:_MOST_CHOSEN] if whole_number(pk) is not None]
+        data.setlist(ACTION_CHECKBOX_NAME, chosen)
+        data["select_across"] = "0"
+        request.POST = data
+        try:
+            return super().response_action(request, *args, **kwargs)
+        except IntegrityError as error:
+            return self._refuse_to_delete(request, self.opts.verbose_name_plural, error)
+
+    def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
+        """Delete a row, or say that the database refuses to, as rows that only it knows refer.
+
+        As the page names the row, that takes the permission to view it too.
+        """
+        bound_page(request)
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        try:
+            return super().delete_view(request, object_id, extra_context)
+        except IntegrityError as error:
+            return self._refuse_to_delete(request, self.opts.verbose_name, error)
+
+    def _refuse_to_delete(self, request: HttpRequest, name: Any, error: Exception) -> HttpResponse:
+        text = _("Cannot delete %(name)s") % {"name": name}
+        self.message_user(request, f"{text}: {error_line(error)}", messages.ERROR)
+        return HttpResponseRedirect(request.get_full_path())
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        return what_is_deleted(objs, self.group, request, self.admin_site)
 
 
 def what_is_deleted(

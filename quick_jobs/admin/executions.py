@@ -17,7 +17,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from quick_jobs.admin.badges import execution_badge
-from quick_jobs.admin.base import HistoryAdmin, HistoryChangeList, PageLink, column
+from quick_jobs.admin.base import HistoryAdmin, PageLink, column
+from quick_jobs.admin.changelists import HistoryChangeList
 from quick_jobs.admin.compat import FIRST_PAGE, HAS_LISTED_BREADCRUMBS
 from quick_jobs.admin.facts import ExecutionFacts, facts_of_executions
 from quick_jobs.admin.filters import (

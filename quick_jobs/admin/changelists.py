@@ -1,13 +1,17 @@
-"""The pages of the lists: their order, and what is fetched for all of their rows at once."""
+"""The pages of the lists: order, what all rows need fetched, and the way to older executions."""
 
 from __future__ import annotations
 
 from typing import Any, List
 
 from django.contrib.admin.views.main import ChangeList
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from quick_jobs.admin.compat import FIRST_PAGE
 from quick_jobs.admin.static_files import url_of
+from quick_jobs.admin.time_range import TimeRange
+from quick_jobs.admin.wording import clock_time
 
 
 class HistoryChangeList(ChangeList):
@@ -33,3 +37,31 @@ class HistoryChangeList(ChangeList):
         model_admin: Any = self.model_admin
         model_admin.add_facts(request, rows)
         self.result_list = rows
+
+
+class ExecutionChangeList(HistoryChangeList):
+    """A page of executions; it says how far back it has looked, and where older ones are."""
+
+    searched_since: Any = None
+    older_url = ""
+
+    def searched_since_in_words(self) -> str:
+        return clock_time(self.searched_since)
+
+    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
+        queryset = super().get_queryset(request, *args, **kwargs)
+        self.searched_since = getattr(request, "_quick_jobs_searched_since", None)
+        return queryset
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        is_last = self.page_num + 1 - FIRST_PAGE >= self.paginator.num_pages
+        if not is_last or self.get_ordering(request, self.queryset)[0] != "-started_at":
+            return
+        if self.paginator.is_capped:
+            self.older_url = self._until(self.result_list[-1].started_at)
+        elif self.searched_since:
+            self.older_url = self._until(self.searched_since)
+
+    def _until(self, moment: Any) -> str:
+        return self.get_query_string({"since": str(TimeRange(None, moment))}, ["p"])

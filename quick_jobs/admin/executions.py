@@ -18,8 +18,8 @@ from django.utils.translation import gettext_lazy
 
 from quick_jobs.admin.badges import execution_badge
 from quick_jobs.admin.base import HistoryAdmin, PageLink, column
-from quick_jobs.admin.changelists import HistoryChangeList
-from quick_jobs.admin.compat import FIRST_PAGE, HAS_LISTED_BREADCRUMBS
+from quick_jobs.admin.changelists import ExecutionChangeList
+from quick_jobs.admin.compat import HAS_LISTED_BREADCRUMBS
 from quick_jobs.admin.facts import ExecutionFacts, facts_of_executions
 from quick_jobs.admin.filters import (
     DurationFilter,
@@ -35,7 +35,6 @@ from quick_jobs.admin.notices import notices
 from quick_jobs.admin.parameters import bound_list, search_text
 from quick_jobs.admin.search import matches, searched_for
 from quick_jobs.admin.static_files import styles
-from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.page import timeline_context
 from quick_jobs.admin.wording import (
     NOTHING,
@@ -49,34 +48,6 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 
 if TYPE_CHECKING:
     from quick_jobs.admin.facts import ExecutionRow
-
-
-class ExecutionChangeList(HistoryChangeList):
-    """A page of executions; it says how far back it has looked, and where older ones are."""
-
-    searched_since: Any = None
-    older_url = ""
-
-    def searched_since_in_words(self) -> str:
-        return clock_time(self.searched_since)
-
-    def get_queryset(self, request: HttpRequest, *args: Any, **kwargs: Any) -> QuerySet[Any]:
-        queryset = super().get_queryset(request, *args, **kwargs)
-        self.searched_since = getattr(request, "_quick_jobs_searched_since", None)
-        return queryset
-
-    def get_results(self, request: HttpRequest) -> None:
-        super().get_results(request)
-        is_last = self.page_num + 1 - FIRST_PAGE >= self.paginator.num_pages
-        if not is_last or self.get_ordering(request, self.queryset)[0] != "-started_at":
-            return
-        if self.paginator.is_capped:
-            self.older_url = self._until(self.result_list[-1].started_at)
-        elif self.searched_since:
-            self.older_url = self._until(self.searched_since)
-
-    def _until(self, moment: Any) -> str:
-        return self.get_query_string({"since": str(TimeRange(None, moment))}, ["p"])
 
 
 @admin.register(JobExecution)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import datetime as dt
 import logging
-from typing import Optional
+from typing import Callable, Optional
 
 from quick_jobs.durations import format_duration
 from quick_jobs.history import History
 from quick_jobs.runner.maintenance import Maintenance
+from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.silence import Action, Silence
 
 logger = logging.getLogger(__name__)
@@ -17,10 +18,12 @@ logger = logging.getLogger(__name__)
 class Housekeeping:
     """Has heartbeats written and old history deleted, and looks after a recorder that waits."""
 
-    def __init__(self, history: History, maintenance: Maintenance, silence: Silence) -> None:
+    def __init__(
+        self, history: History, options: RunnerOptions, now: float, random: Callable[[], float]
+    ) -> None:
         self._history = history
-        self._maintenance = maintenance
-        self._silence = silence
+        self._maintenance = Maintenance(options.heartbeat_interval, options.prunes, now, random)
+        self._silence = Silence(options.heartbeat_interval)
 
     def next_check(self, now: float, is_stopping: bool) -> float:
         """Return when :meth:`do` is to be called next."""

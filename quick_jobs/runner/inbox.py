@@ -12,6 +12,10 @@ from quick_jobs.runner.execution import Execution
 # Messages handled before the clock is looked at again.
 _MESSAGES_AT_ONCE = 1000
 
+# While more executions than this wait for a thread, ends do not wake the loop, which would
+# interrupt the workers each time. It finds them when it looks after those that wait.
+_MANY_WAITING = 20
+
 
 class StopRequested(NamedTuple):
     """A signal asks the runner to stop."""
@@ -29,8 +33,14 @@ class Inbox:
         self._mailbox: Mailbox[Message] = Mailbox()
         self._handlers = handlers
         self.put = self._mailbox.put
-        self.put_quietly = self._mailbox.put_quietly
         self.wake = self._mailbox.wake
+
+    def put_ended(self, execution: Execution, waiting: int) -> None:
+        """Put an execution that has ended; wake the loop unless many others wait for a thread."""
+        if waiting > _MANY_WAITING:
+            self._mailbox.put_quietly(execution)
+        else:
+            self._mailbox.put(execution)
 
     def handle_all(self, timeout: Optional[float]) -> None:
         """Handle the messages there are, waiting ``timeout`` seconds for the first one."""

@@ -22,22 +22,16 @@ from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
-from quick_jobs.runner.maintenance import Maintenance
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import Schedule
 from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
-from quick_jobs.runner.silence import Silence
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.stopping import Stopping
 from quick_jobs.runner.workers import WorkerPool
 
 logger = get_logger(__name__, may_wait=False)
-
-# While more executions than this wait for a thread, ends do not wake the loop, which would
-# interrupt the workers each time. It finds them when it looks after those that wait.
-_MANY_WAITING = 20
 
 
 class Runner:
@@ -99,11 +93,7 @@ class Runner:
         )
         self._housekeeping: Optional[Housekeeping] = None
         if history.is_kept:
-            self._housekeeping = Housekeeping(
-                history,
-                Maintenance(options.heartbeat_interval, options.prunes, clock(), random),
-                Silence(options.heartbeat_interval),
-            )
+            self._housekeeping = Housekeeping(history, options, clock(), random)
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
@@ -183,10 +173,7 @@ class Runner:
                 self._clock,
                 self._wall_clock,
             )
-        if self._pool.waiting > _MANY_WAITING:
-            self._inbox.put_quietly(execution)
-        else:
-            self._inbox.put(execution)
+        self._inbox.put_ended(execution, self._pool.waiting)
 
     def _report_dead_worker(self, error: BaseException) -> None:
         self._inbox.put(ThreadDied("a worker", error))

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import datetime as dt
-import logging
 from typing import Callable, Optional
 
 from quick_jobs.durations import format_duration
 from quick_jobs.history import History
+from quick_jobs.logs import get_logger
 from quick_jobs.runner.maintenance import Maintenance
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.silence import Action, Silence
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__, may_wait=False)
 
 
 class Housekeeping:

@@ -117,7 +117,7 @@ WAYS = {
 @contextlib.contextmanager
 def recorded_steps():
     """Take down each batch: the moment, the rows so far, and the seconds without the commit."""
-    from quick_jobs.history.pruning import BatchSize
+    from quick_jobs.history.batch_size import BatchSize
 
     steps = []
     learn = BatchSize.learn

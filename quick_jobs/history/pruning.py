@@ -15,6 +15,7 @@ from quick_jobs.conf import conf
 from quick_jobs.databases import database_now, database_of
 from quick_jobs.databases.base import Database
 from quick_jobs.databases.timestamps import as_stored
+from quick_jobs.history.batch_size import BatchSize
 from quick_jobs.history.in_use import InUse
 from quick_jobs.history.pieces import Pieces
 from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
@@ -26,12 +27,6 @@ Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
 
 #: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
 BATCH_SIZE = 50_000
-
-# Rows in the first batch, and in the smallest: below, a batch's fixed costs would eat up the time.
-_FEW = 100
-
-# Rows that may be in a batch without having seen nearly as many of them deleted in time.
-_UNTRIED = 1000
 
 # Seconds for a batch, on average, when a runner prunes: its jobs' starts wait too.
 _STEP_TIME_IN_RUNNER = 0.02
@@ -47,34 +42,6 @@ _NOT_MANY = 50_000
 # too.
 _TRIES = 5
 _PATIENCE = 0.2
-
-
-class BatchSize:
-    """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it.
-
-    What even the smallest batch takes, as with a database far away, does not
-    count: smaller batches would only be more.
-    """
-
-    def __init__(self, most: int, seconds: float) -> None:
-        self._fewest = self.rows = min(_FEW, most)
-        self._most = most
-        self._seconds = seconds
-        self._fixed = 0.0
-
-    def learn(self, deleted: int, seconds: float) -> None:
-        """Take note of how much the last batch has deleted, and in what time."""
-        self._fixed = seconds if self.rows == self._fewest else min(self._fixed, seconds)
-        change = (self._seconds + self._fixed) / max(seconds, 1e-6)
-        known = max(2 * deleted, _UNTRIED)
-        self._resize(min(change, 2.0), min(known, self._most))
-
-    def shrink(self) -> None:
-        """Take note that others were in the way of the last batch."""
-        self._resize(0.5, self._most)
-
-    def _resize(self, change: float, most: int) -> None:
-        self.rows = min(max(int(self.rows * max(change, 0.5)), self._fewest), most)
 
 
 class Pruning:

@@ -29,7 +29,8 @@ from quick_jobs.history.messages import (
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
 from quick_jobs.history.retries import LastingError, Retries
-from quick_jobs.history.storage import NotMigrated, Storage
+from quick_jobs.history.storage import Storage
+from quick_jobs.history.tables import NotMigrated
 from quick_jobs.logs import get_logger
 from quick_jobs.mailbox import Mailbox
 

@@ -15,16 +15,13 @@ from typing import (
     Collection,
     ContextManager,
     Dict,
-    List,
     NamedTuple,
     Optional,
     Sequence,
     TypeVar,
 )
 
-from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections, router
-from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db import DatabaseError, connections, router
 
 from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
@@ -32,20 +29,15 @@ from quick_jobs.databases.base import break_off
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
 from quick_jobs.history.job_rows import in_parts, register_jobs
 from quick_jobs.history.record import Record
+from quick_jobs.history.tables import check_tables
 from quick_jobs.history.texts import in_every_form
 from quick_jobs.history.upsert import upsert
-from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
+from quick_jobs.models import JobExecution, JobRunner, JobRunnerQuerySet
 from quick_jobs.registration import RegisteredJob
 
 Result = TypeVar("Result")
 
 _MAX_TEXT = 255  # JobRunner.hostname and JobRunner.stop_detail
-
-_MODELS = (Job, JobRunner, JobRunner.jobs.through, JobExecution)
-
-
-class NotMigrated(Exception):
-    """The database answers, but the tables of this version are not there."""
 
 
 class RunnerIdentity(NamedTuple):
@@ -95,7 +87,7 @@ class Storage:
     def register(self) -> None:
         """Put the runner and its jobs on record, or find them there.
 
-        Raises :exc:`NotMigrated` if the tables are not there, and ``NamesCollide``.
+        Raises ``NotMigrated`` if the tables are not there, and ``NamesCollide``.
         """
         self._commit_each_write()
         try:
@@ -219,56 +211,8 @@ class Storage:
         return database_of(connections[self.using]).may_be_of_size(error)
 
     def _check_tables(self) -> None:
-        """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
-
-        What counts are the tables: who made them, and how, may be the site's own affair.
-        """
+        """Raise ``NotMigrated`` if the database answers that tables are not there."""
         try:
-            missing = _missing_in(connections[self.using])
+            check_tables(self.using)
         except DatabaseError:
-            self.reset()
-            return  # it does not answer, so nothing can be said
-        if missing:
-            message = (
-                f"The tables of quick_jobs are not in the database {self.using!r}: "
-                f"run '{_migrate_command(self.using)}', or keep no history with --no-history."
-            )
-            if missing != [model._meta.db_table for model in _MODELS]:
-                message += f" Missing: {', '.join(missing)}."
-            raise NotMigrated(message)
-
-
-def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
-    """Return which tables of the history are not in a database, and which of their columns."""
-    ignores_case = connection.features.ignores_table_name_case
-    missing: List[str] = []
-    with connection.cursor() as cursor:
-        introspection = connection.introspection
-        tables = {
-            name.lower() if ignores_case else name: name
-            for name in introspection.table_names(cursor, include_views=True)
-        }
-        for model in _MODELS:
-            wanted = model._meta.db_table
-            table = tables.get(wanted.lower() if ignores_case else wanted)
-            if table is None:
-                missing.append(wanted)
-                continue
-            rows = introspection.get_table_description(cursor, table)
-            columns = {row.name.lower() for row in rows}
-            missing += [
-                f"{wanted}.{field.column}"
-                for field in model._meta.concrete_fields
-                if str(field.column).lower() not in columns
-            ]
-    return missing
-
-
-def _migrate_command(using: str) -> str:
-    """Return the command that makes the tables of the history."""
-    command = "manage.py migrate"
-    if settings.MIGRATION_MODULES.get(Job._meta.app_label, "") is None:
-        command += " --run-syncdb"
-    if using != DEFAULT_DB_ALIAS:
-        command += f" --database {using}"
-    return command
+            self.reset()  # it does not answer, so nothing can be said

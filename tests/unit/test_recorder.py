@@ -32,7 +32,7 @@ from quick_jobs.history.messages import (
     ThreadDied,
 )
 from quick_jobs.history.recorder import StopInfo
-from quick_jobs.history.storage import NotMigrated
+from quick_jobs.history.tables import NotMigrated
 from quick_jobs.models import JobExecution, JobRunner
 from tests.records import MOMENT, a_start, an_end
 

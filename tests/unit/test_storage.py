@@ -9,7 +9,8 @@ from django.db import DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
 from quick_jobs.history.record import Record
-from quick_jobs.history.storage import NotMigrated, Storage
+from quick_jobs.history.storage import Storage
+from quick_jobs.history.tables import NotMigrated
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.records import MOMENT, NAME, a_job, a_start, an_end, an_identity
 

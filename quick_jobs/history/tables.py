@@ -1,0 +1,72 @@
+"""Whether a database has the tables of the history, with all their columns.
+
+What counts are the tables: who made them, and how, may be the site's own affair.
+"""
+
+from __future__ import annotations
+
+from typing import List
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from quick_jobs.models import Job, JobExecution, JobRunner
+
+_MODELS = (Job, JobRunner, JobRunner.jobs.through, JobExecution)
+
+
+class NotMigrated(Exception):
+    """The database answers, but the tables of this version are not there."""
+
+
+def check_tables(using: str) -> None:
+    """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
+
+    The message says what to run, and what is missing. Raises what the database raises.
+    """
+    missing = _missing_in(connections[using])
+    if missing:
+        message = (
+            f"The tables of quick_jobs are not in the database {using!r}: "
+            f"run '{_migrate_command(using)}', or keep no history with --no-history."
+        )
+        if missing != [model._meta.db_table for model in _MODELS]:
+            message += f" Missing: {', '.join(missing)}."
+        raise NotMigrated(message)
+
+
+def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
+    """Return which tables of the history are not in a database, and which of their columns."""
+    ignores_case = connection.features.ignores_table_name_case
+    missing: List[str] = []
+    with connection.cursor() as cursor:
+        introspection = connection.introspection
+        tables = {
+            name.lower() if ignores_case else name: name
+            for name in introspection.table_names(cursor, include_views=True)
+        }
+        for model in _MODELS:
+            wanted = model._meta.db_table
+            table = tables.get(wanted.lower() if ignores_case else wanted)
+            if table is None:
+                missing.append(wanted)
+                continue
+            rows = introspection.get_table_description(cursor, table)
+            columns = {row.name.lower() for row in rows}
+            missing += [
+                f"{wanted}.{field.column}"
+                for field in model._meta.concrete_fields
+                if str(field.column).lower() not in columns
+            ]
+    return missing
+
+
+def _migrate_command(using: str) -> str:
+    """Return the command that makes the tables of the history."""
+    command = "manage.py migrate"
+    if settings.MIGRATION_MODULES.get(Job._meta.app_label, "") is None:
+        command += " --run-syncdb"
+    if using != DEFAULT_DB_ALIAS:
+        command += f" --database {using}"
+    return command

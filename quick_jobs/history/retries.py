@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Optional
 
 # Seconds between two tries while the database is away: soon at first, as most outages are short,
@@ -12,9 +11,6 @@ _LONGEST_BACKOFF = 2.0
 
 # Seconds of failures after which a locked database is an outage. Before, a job is using it.
 _LONG_LOCK = 10.0
-
-# Seconds after which an error that is no outage is told as one that stays.
-_LASTS = 60.0
 
 
 class Retries:
@@ -66,36 +62,3 @@ class Retries:
     def is_waiting(self, now: float) -> bool:
         """Return whether it is too early for the next try."""
         return self.at is not None and now < self.at
-
-
-class LastingError:
-    """An error that is no outage, and is the same again and again. Nothing changes it by itself."""
-
-    def __init__(self) -> None:
-        #: What the last failure said, or None when all is well, or might be so by itself.
-        self.text: Optional[str] = None
-        self.is_told = False
-        self._since = 0.0
-
-    def seen(self, text: str, now: float) -> bool:
-        """Return whether it is time to tell of it: once, after a minute.
-
-        Numbers in ``text`` do not count, as those of rows and lines are others each time.
-        """
-        if self.text is None or _without_numbers(text) != _without_numbers(self.text):
-            self.is_told = False
-            self._since = now
-        self.text = text
-        if self.is_told or now - self._since < _LASTS:
-            return False
-        self.is_told = True
-        return True
-
-    def forget(self) -> None:
-        """Take note that something else has happened."""
-        self.text = None
-        self.is_told = False
-
-
-def _without_numbers(text: str) -> str:
-    return re.sub(r"\d+", "", text)

@@ -1,4 +1,4 @@
-"""What to write of a text that a database may not take."""
+"""What to write of a text that a database, or a line of the log, may not take."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def in_every_form(text: str, length: int) -> List[str]:
     whole = storable(text, limit=len(text) * 6 + 1024)
     forms = [whole[:length], in_ascii(whole)[:length]]
     return forms if forms[0] != forms[1] else forms[:1]
+
+
+def one_line(exc: Exception) -> str:
+    """Return the type and the message of ``exc``, for a line of the log."""
+    return f"{type(exc).__name__}: {' '.join(str(exc).split())}"

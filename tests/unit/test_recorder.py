@@ -152,13 +152,8 @@ def told():
 
 def a_recorder(storage, clock, tell, **options):
     """Return a recorder whose steps the test takes, in place of its thread."""
-    recorder = Recorder(
-        storage,
-        HEARTBEAT_INTERVAL,
-        new_pruning=lambda using: FakePruning(storage),
-        clock=clock,
-        **options,
-    )
+    options.setdefault("new_pruning", lambda using: FakePruning(storage))
+    recorder = Recorder(storage, HEARTBEAT_INTERVAL, clock=clock, **options)
     with mock.patch.object(threading.Thread, "start"):
         recorder.start(tell)
     return recorder
@@ -277,7 +272,7 @@ def test_what_stays_in_use_is_logged_once_for_all_that_refers_to_it(recorder, st
         recorder.prune()
         recorder.step()
         rows = [Kept(JobExecution, number, [reason]) for number, reason in enumerate(reasons)]
-        recorder._pruning.in_use.keep(rows)
+        recorder._pruning.current.in_use.keep(rows)
         recorder.step()
         recorder.step()
 
@@ -294,7 +289,7 @@ def test_what_stays_in_use_is_logged_once_for_all_that_refers_to_it(recorder, st
 def test_pruning_pauses_for_others_while_there_is_still_time_to_write(recorder, storage, clock):
     recorder.prune()
     recorder.step()
-    recorder._pruning.pause = 0.5
+    recorder._pruning.current.pause = 0.5
     recorder.step()
     recorder.put([an_end()])
     recorder.step()
@@ -336,8 +331,7 @@ def test_pruning_that_fails_is_left_for_another_time(recorder, storage):
 
 
 def test_without_a_retention_nothing_is_pruned(storage, clock, told):
-    recorder = a_recorder(storage, clock, told.append)
-    recorder._new_pruning = lambda using: None
+    recorder = a_recorder(storage, clock, told.append, new_pruning=lambda using: None)
     recorder.prune()
     recorder.step()
     recorder.put([an_end()])
@@ -881,7 +875,7 @@ class Recording(RuleBasedStateMachine):
         self.happened = {}  # by number, what was put, in order
         self.taken_back = set()
         self.messages = logging.handlers.BufferingHandler(10**9)
-        self.logger = logging.getLogger("quick_jobs.history.recorder")
+        self.logger = logging.getLogger("quick_jobs.history")
         self.logger.addHandler(self.messages)
 
     @initialize(capacity=st.sampled_from([5000, 10**9]))

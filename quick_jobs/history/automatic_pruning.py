@@ -1,0 +1,63 @@
+"""The pruning that a runner does by itself, a batch at a time."""
+
+from __future__ import annotations
+
+from typing import Callable, Optional, Set
+
+from quick_jobs.history.pruning import Pruning
+from quick_jobs.logs import get_logger
+
+logger = get_logger(__name__, may_wait=False)
+
+
+class AutomaticPruning:
+    """Runs one pruning at a time, with the pauses that it asks for.
+
+    ``new_pruning`` is given the database's alias; it returns a pruning, or None if nothing is to
+    be pruned. ``clock`` returns monotonic seconds.
+    """
+
+    def __init__(
+        self,
+        using: str,
+        new_pruning: Callable[[str], Optional[Pruning]],
+        clock: Callable[[], float],
+    ) -> None:
+        #: The pruning that is under way.
+        self.current: Optional[Pruning] = None
+        self._using = using
+        self._new_pruning = new_pruning
+        self._clock = clock
+        self._due_at = 0.0
+        self._logged_reasons: Set[str] = set()
+
+    def begin(self) -> None:
+        """Begin a pruning, unless one is under way."""
+        self.current = self.current or self._new_pruning(self._using)
+
+    def abandon(self) -> None:
+        """Leave what is not pruned yet to the next pruning."""
+        self.current = None
+
+    def seconds_to_wait(self) -> Optional[float]:
+        """Return in how many seconds the next batch is due, or None if there is none."""
+        return max(0.0, self._due_at - self._clock()) if self.current else None
+
+    def step(self) -> None:
+        """Delete a batch of old history, if one is due, and leave time for others.
+
+        Raises what the database raises.
+        """
+        pruning = self.current
+        if not pruning or self._clock() < self._due_at:
+            return
+        if pruning.step():
+            self.current = None
+            self._log_what_stays(pruning)
+        self._due_at = self._clock() + pruning.pause
+
+    def _log_what_stays(self, pruning: Pruning) -> None:
+        """Log what old history stays in use, once for all that refers to it."""
+        if pruning.in_use.reasons - self._logged_reasons:
+            logger.info("old history is in use: %s", pruning.in_use.in_words())
+            self._logged_reasons |= pruning.in_use.reasons

@@ -14,7 +14,8 @@ from collections import deque
 from types import FunctionType, MappingProxyType, MethodType, ModuleType, SimpleNamespace
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
-from quick_jobs.registration import RegisteredJob, layers
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.signatures import layers
 
 #: A module may hold large things that have nothing to do with jobs.
 _MOST_OBJECTS = 20_000

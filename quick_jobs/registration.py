@@ -7,9 +7,10 @@ import inspect
 import sys
 from datetime import timedelta
 from types import FrameType
-from typing import TYPE_CHECKING, Any, Callable, Dict, FrozenSet, Iterator, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tuple
 
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.signatures import problem_of
 
 if TYPE_CHECKING:
     from quick_jobs.environment import RunEnv
@@ -97,18 +98,7 @@ class RegisteredJob:
         """Return why the job cannot be run, as the end of a sentence about it, or None."""
         if len(self.name) > LONGEST_NAME:
             return f"has a name of {len(self.name)} characters, at most {LONGEST_NAME} are possible"
-        if any(map(_is_async, layers(self._func))):
-            return "is an async function, which does nothing when called: make it a plain def"
-        if _is_generator(self._func):
-            return "is a generator function, which does nothing when called: do without yield"
-        if _is_method(self._func):
-            return (
-                "is a method, which needs an object to be called on: make it a function, "
-                f"or a @staticmethod that takes the RunEnv: def {self._func.__name__}(env)"
-            )
-        if not _takes_one_argument(self._func):
-            return f"must take one argument, the RunEnv: def {self._func.__name__}(env)"
-        return None
+        return problem_of(self._func)
 
     def __call__(self, env: RunEnv) -> object:
         return self._func(env)
@@ -171,22 +161,6 @@ def registered_jobs() -> List[RegisteredJob]:
     return [job for jobs in list(_registered.values()) for job in jobs if job.is_current]
 
 
-def layers(func: object) -> Iterator[object]:
-    """Return the callable, and one after the other those around which it is made."""
-    seen: List[object] = []
-    while func is not None and not any(func is each for each in seen):
-        yield func
-        seen.append(func)
-        if isinstance(func, functools.partial):
-            func = func.func
-        elif inspect.ismethod(func):
-            func = func.__func__
-        elif (type(func).__module__, type(func).__name__) == ("asgiref.sync", "AsyncToSync"):
-            return  # it runs what is below it
-        else:
-            func = getattr(func, "__wrapped__", None)
-
-
 #: By name. It has those, too, that no module keeps as an attribute.
 _registered: Dict[str, Tuple[RegisteredJob, ...]] = {}
 
@@ -211,53 +185,3 @@ def _name_of(func: JobFunction) -> str:
     if inspect.isclass(func) or not callable(func) or not module or not name:
         raise TypeError(f"@register_job needs a function with a name, not {func!r}")
     return f"{module}.{name}"
-
-
-def _is_async(func: Any) -> bool:
-    return inspect.iscoroutinefunction(func) or (
-        not inspect.isroutine(func) and inspect.iscoroutinefunction(type(func).__call__)
-    )
-
-
-def _is_generator(func: Any) -> bool:
-    while isinstance(func, functools.partial):
-        func = func.func
-    candidates = [func] if inspect.isroutine(func) else [func, type(func).__call__]
-    return any(
-        inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in candidates
-    )
-
-
-def _is_method(func: Callable[..., object]) -> bool:
-    """Return whether it is written in a class, and is called with an object or that class."""
-    if not inspect.isfunction(func):
-        return False
-    function = inspect.unwrap(func, stop=_names_its_parameters)
-    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
-    if not owner or owner.endswith("<locals>"):
-        return False
-    return next(iter(inspect.signature(function, follow_wrapped=False).parameters), "") in (
-        "self",
-        "cls",
-    )
-
-
-def _takes_one_argument(func: Callable[..., object]) -> bool:
-    """Return whether ``func(env)`` fits the signature; True when Python cannot tell."""
-    try:
-        # A decorator's wrapper(*args, **kwargs) tells nothing; the function that it wraps does.
-        named = inspect.unwrap(func, stop=_names_its_parameters)
-        signature = inspect.signature(named, follow_wrapped=False)
-    except ValueError:
-        return True
-    try:
-        signature.bind(None)
-    except TypeError:
-        return False
-    return True
-
-
-def _names_its_parameters(func: Callable[..., object]) -> bool:
-    parameters = inspect.signature(func, follow_wrapped=False).parameters.values()
-    variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return any(parameter.kind not in variadic for parameter in parameters)

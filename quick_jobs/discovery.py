@@ -2,36 +2,38 @@
 
 from __future__ import annotations
 
-import contextlib
-import importlib
-import importlib.util
 import sys
-import traceback
 from types import ModuleType
 from typing import Dict, Iterable, List, Sequence, Tuple
 
 from django.apps import AppConfig, apps
-from django.utils.module_loading import module_has_submodule
 
 from quick_jobs.holders import Holders, attributes_that_are_jobs, job_at
+from quick_jobs.jobs_modules import (
+    ImportFailed,
+    JobsError,
+    import_jobs_modules,
+    import_module,
+    import_module_of,
+)
 from quick_jobs.registration import RegisteredJob, registered_as, registered_jobs
-from quick_jobs.submodules import imported_modules, submodules
-from quick_jobs.tracebacks import error_line, traceback_of
+from quick_jobs.submodules import imported_modules
+
+__all__ = [
+    "ImportFailed",
+    "JobsError",
+    "NameConflict",
+    "all_jobs",
+    "check_runnable",
+    "import_jobs_from_module",
+    "included_jobs",
+    "jobs_left_out",
+    "jobs_without",
+    "why_left_out",
+]
 
 #: A module may have thousands of jobs.
 _MOST_NAMES_IN_A_HINT = 10
-
-
-class JobsError(Exception):
-    """The jobs cannot be run as they are; each of ``problems`` is a message for the user."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        super().__init__("\n".join(problems))
-        self.problems = tuple(problems)
-
-
-class ImportFailed(JobsError):
-    """A module with jobs cannot be imported."""
 
 
 class NameConflict(JobsError):
@@ -47,7 +49,7 @@ def all_jobs() -> List[RegisteredJob]:
     Raises :exc:`JobsError` when such a module cannot be imported, or when jobs
     have the same name.
     """
-    return _by_name(_jobs_in(_jobs_modules(apps.get_app_configs())))
+    return _by_name(_jobs_in(import_jobs_modules(apps.get_app_configs())))
 
 
 def jobs_left_out() -> List[RegisteredJob]:
@@ -55,7 +57,7 @@ def jobs_left_out() -> List[RegisteredJob]:
 
     They are sorted by name. Raises :exc:`JobsError` like :func:`all_jobs`.
     """
-    modules = _jobs_modules(apps.get_app_configs())
+    modules = import_jobs_modules(apps.get_app_configs())
     found = set(_jobs_in(modules))
     names = {module.__name__ for module in modules}
     left_out = [job for job in registered_jobs() if job not in found]
@@ -114,7 +116,7 @@ def jobs_without(names: Iterable[str]) -> Tuple[List[RegisteredJob], List[str]]:
 
 def import_jobs_from_module(module_name: str) -> List[RegisteredJob]:
     """Return the jobs of one module, sorted by name; raises :exc:`JobsError` like the others."""
-    return _by_name(_jobs_in([_import(module_name, f"The module {module_name}")]))
+    return _by_name(_jobs_in([import_module(module_name, f"The module {module_name}")]))
 
 
 def check_runnable(jobs: Iterable[RegisteredJob]) -> None:
@@ -129,63 +131,6 @@ def check_runnable(jobs: Iterable[RegisteredJob]) -> None:
         raise JobsError(problems)
 
 
-def _jobs_modules(configs: Iterable[AppConfig]) -> List[ModuleType]:
-    """Import the ``jobs`` modules of these apps and their submodules, and return them."""
-    packages_of_apps = {app.name for app in apps.get_app_configs()}
-    modules: List[ModuleType] = []
-    problems: List[str] = []
-    for app in configs:
-        if not module_has_submodule(app.module, "jobs"):
-            continue
-        waiting = [f"{app.name}.jobs"]
-        while waiting:
-            name = waiting.pop(0)
-            try:
-                module = _import(name, f"The jobs of the app {app.label!r}")
-            except ImportFailed as failure:
-                problems += failure.problems
-                continue
-            modules.append(module)
-            if name not in packages_of_apps:  # or these were the models, views and so on of an app
-                waiting += submodules(module)
-    if problems:
-        raise ImportFailed(problems)
-    return modules
-
-
-def _import(module_name: str, what: str) -> ModuleType:
-    try:
-        return importlib.import_module(module_name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # a sys.exit() in a jobs.py must not end things silently
-        place = _place_of_failure(module_name, error)
-        cause = f"{place}: {error_line(error)}" if place else error_line(error)
-        raise ImportFailed([f"{what} cannot be imported: {cause}"]) from error
-
-
-def _place_of_failure(module_name: str, error: BaseException) -> str:
-    """Return the line where the module fails, and the line beyond where the error was raised."""
-    frames = [
-        (str(frame.f_globals.get("__name__")), f"{frame.f_code.co_filename}, line {line}")
-        for frame, line in traceback.walk_tb(traceback_of(error))
-    ]
-    frames = [frame for frame in frames if not frame[0].startswith(("importlib", "quick_jobs."))]
-    inside = [place for name, place in frames if name == module_name]
-    if inside:
-        raised = frames[-1][1]
-        return inside[-1] if raised == inside[-1] else f"{inside[-1]}, raised in {raised}"
-    if isinstance(error, SyntaxError) and error.filename:
-        return f"{error.filename}, line {error.lineno}"
-    if frames:
-        return frames[-1][1]
-    with contextlib.suppress(Exception):
-        spec = importlib.util.find_spec(module_name)
-        if spec is not None and spec.origin:
-            return spec.origin
-    return ""
-
-
 def _jobs_in(modules: Sequence[ModuleType]) -> List[RegisteredJob]:
     """Return the jobs that the modules have as attributes or have registered."""
     names = {module.__name__ for module in modules}
@@ -198,14 +143,14 @@ def _jobs_named(name: str) -> List[RegisteredJob]:
     module_name, _, attribute = name.rpartition(".")
     if not module_name or not all(name.split(".")):
         raise JobsError([f"{name!r} is not the dotted path of a job, like shop.jobs.send_emails"])
-    module = _import_module_of(name)
+    module = import_module_of(name)
     jobs = _known_as(name, module)
     problems: List[str] = []
     if not jobs:
         # A function of one module may have been registered in another.
         for app in _nearest_first(name):
             try:
-                _jobs_modules([app])
+                import_jobs_modules([app])
             except ImportFailed as failure:
                 problems += failure.problems
             jobs = _known_as(name, module)
@@ -224,23 +169,6 @@ def _known_as(name: str, module: ModuleType) -> List[RegisteredJob]:
     if not jobs:
         jobs = list(filter(None, [job_at(name)]))
     return jobs
-
-
-def _import_module_of(name: str) -> ModuleType:
-    """Import the module of a job of this name; the last parts may be a class and its attribute."""
-    what = f"The module of the job {name}"
-    module_name = name.rpartition(".")[0]
-    try:
-        return _import(module_name, what)
-    except ImportFailed as failure:
-        parent_name, _, attribute = module_name.rpartition(".")
-        cause = failure.__cause__
-        if parent_name and isinstance(cause, ModuleNotFoundError) and cause.name == module_name:
-            with contextlib.suppress(ImportFailed):
-                parent = _import_module_of(module_name)
-                if issubclass(type(vars(parent).get(attribute)), type):
-                    return parent
-        raise
 
 
 def _nearest_first(name: str) -> List[AppConfig]:

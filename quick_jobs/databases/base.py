@@ -5,9 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import socket
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from contextlib import contextmanager, suppress
-from functools import lru_cache
 from itertools import repeat
 from typing import (
     Any,
@@ -21,18 +20,12 @@ from typing import (
     Tuple,
 )
 
-from django.db import (
-    DatabaseError,
-    DataError,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-)
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import DateTimeField
 
-from quick_jobs.databases.tables import DURATION, TIMESTAMP, BucketQuestion, Statement, UpsertTable
+from quick_jobs.databases.errors import ErrorMeanings
+from quick_jobs.databases.statements import buckets_query, on_conflict, rows_insert
+from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
 from quick_jobs.databases.timestamps import from_timestamp
 
 # Rows in a statement where the database sets no limit. More at once gains nothing.
@@ -53,7 +46,7 @@ class Unsuitable(NamedTuple):
     remedy: str
 
 
-class Database(ABC):
+class Database(ErrorMeanings):
     """A kind of database, by way of one of its connections."""
 
     #: Seconds that a batch of the cleanup takes on average: long against its fixed costs, and short
@@ -124,7 +117,7 @@ class Database(ABC):
     ) -> Statement:
         """Return an INSERT with a place for each value."""
         name = self.connection.ops.quote_name(table.name)
-        insert, row, moments, durations = _rows_insert(table, name)
+        insert, row, moments, durations = rows_insert(table, name)
         adapted = list(columns)
         adapt = self.connection.ops.adapt_datetimefield_value
         for index in moments:
@@ -164,23 +157,7 @@ class Database(ABC):
         It looks once into the index for each bucket of each job, however many
         executions there are.
         """
-        ops, moment = self.connection.ops, self._moment_place()
-        edges = [ops.adapt_datetimefield_value(edge) for edge in question.edges]
-        pairs = list(zip(edges, edges[1:]))
-        buckets = " UNION ALL ".join(
-            f"SELECT {bucket} AS bucket, {moment} AS first, {moment} AS beyond"
-            for bucket in range(len(pairs))
-        )
-        # In the list of what is selected, where no planner makes a join with the whole table of it.
-        sql = (
-            "SELECT job.id, (SELECT buckets.bucket"
-            f" FROM {ops.quote_name(question.execution_table)} execution"
-            " WHERE execution.job_id = job.id AND execution.started_at >= buckets.first"
-            " AND execution.started_at < buckets.beyond LIMIT 1)"
-            f" FROM {ops.quote_name(question.job_table)} job CROSS JOIN ({buckets}) buckets"
-            f" WHERE job.id IN ({places(question.jobs)})"
-        )
-        return sql, [*(edge for pair in pairs for edge in pair), *question.jobs]
+        return buckets_query(question, self.connection.ops, self._moment_place())
 
     def _moment_place(self) -> str:
         """Return the place of a moment where nothing else says its type."""
@@ -231,68 +208,3 @@ class Database(ABC):
         """
         fileno = getattr(self.connection.connection, "fileno", None)
         return None if fileno is None else int(fileno())
-
-    # What an error means.
-
-    def is_conflict(self, error: DatabaseError) -> bool:
-        """Return whether others were in the way, so that the same may succeed another time."""
-        return isinstance(error, OperationalError) and self._is_conflict(error)
-
-    @abstractmethod
-    def _is_conflict(self, error: OperationalError) -> bool:
-        """Return whether it tells of a lock, a deadlock or a timeout."""
-
-    def is_locked(self, error: BaseException) -> bool:
-        """Return whether somebody else is using the database, where one lock is for all of it."""
-        return False
-
-    def is_about_data(self, error: BaseException) -> bool:
-        """Return whether the values that were to be written caused it, not the database's state."""
-        return isinstance(error, (DataError, IntegrityError, ValueError, TypeError, OverflowError))
-
-    def is_outage(self, error: BaseException) -> bool:
-        """Return whether it can pass by itself: no connection, no space, no turn, read-only.
-
-        Other errors stay until somebody changes the database, the site or this package.
-        """
-        return isinstance(error, (OperationalError, InterfaceError, InternalError))
-
-    def may_be_of_size(self, error: BaseException) -> bool:
-        """Return whether a statement that is too long can fail like this.
-
-        So can others: a server that is sent too much may just close the connection.
-        """
-        if isinstance(error, DatabaseError) and self.is_conflict(error):
-            return False
-        return isinstance(error, MemoryError) or self.is_outage(error)
-
-
-@lru_cache(maxsize=None)
-def on_conflict(table: UpsertTable) -> str:
-    """Return the ON CONFLICT of SQLite and PostgreSQL."""
-    assignments = ", ".join(f"{column} = excluded.{column}" for column in table.overwritten)
-    return (
-        f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assignments}"
-        f" WHERE excluded.{table.final} IS NOT NULL"
-    )
-
-
-@lru_cache(maxsize=None)
-def _rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], List[int]]:
-    """Return an INSERT's start, a row's places, and where a row has moments and durations.
-
-    ``name`` is the table's, quoted.
-    """
-    names = table.column_names
-    kinds = [column.kind for column in table.columns]
-    return (
-        f"INSERT INTO {name} ({', '.join(names)}) VALUES",
-        f"({places(names)})",
-        [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
-        [index for index, kind in enumerate(kinds) if kind == DURATION],
-    )
-
-
-def places(values: Sequence[Any]) -> str:
-    """Return a place for each value."""
-    return ", ".join(["%s"] * len(values))

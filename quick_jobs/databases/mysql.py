@@ -9,7 +9,8 @@ from typing import Dict, Iterable, Iterator, Optional
 
 from django.db import OperationalError
 
-from quick_jobs.databases.base import Database, Unsuitable, places
+from quick_jobs.databases.base import Database, Unsuitable
+from quick_jobs.databases.statements import places
 from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
 
 # Lock wait timeout, deadlock, record changed since it was read, lock not available, statement

@@ -10,7 +10,8 @@ from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
 from django.conf import settings
 from django.db import OperationalError, transaction
 
-from quick_jobs.databases.base import Database, on_conflict
+from quick_jobs.databases.base import Database
+from quick_jobs.databases.statements import on_conflict
 from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,

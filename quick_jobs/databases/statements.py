@@ -1,0 +1,64 @@
+"""The text of the statements that several databases have in common."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any, List, Sequence, Tuple
+
+from django.db.backends.base.operations import BaseDatabaseOperations
+
+from quick_jobs.databases.tables import DURATION, TIMESTAMP, BucketQuestion, Statement, UpsertTable
+
+
+def buckets_query(question: BucketQuestion, ops: BaseDatabaseOperations, moment: str) -> Statement:
+    """Return the query for pairs of a job and a bucket in which it started, or None.
+
+    It looks once into the index for each bucket of each job. ``moment`` is the place of a moment.
+    """
+    edges = [ops.adapt_datetimefield_value(edge) for edge in question.edges]
+    pairs = list(zip(edges, edges[1:]))
+    buckets = " UNION ALL ".join(
+        f"SELECT {bucket} AS bucket, {moment} AS first, {moment} AS beyond"
+        for bucket in range(len(pairs))
+    )
+    # In the list of what is selected, where no planner makes a join with the whole table of it.
+    sql = (
+        "SELECT job.id, (SELECT buckets.bucket"
+        f" FROM {ops.quote_name(question.execution_table)} execution"
+        " WHERE execution.job_id = job.id AND execution.started_at >= buckets.first"
+        " AND execution.started_at < buckets.beyond LIMIT 1)"
+        f" FROM {ops.quote_name(question.job_table)} job CROSS JOIN ({buckets}) buckets"
+        f" WHERE job.id IN ({places(question.jobs)})"
+    )
+    return sql, [*(edge for pair in pairs for edge in pair), *question.jobs]
+
+
+@lru_cache(maxsize=None)
+def on_conflict(table: UpsertTable) -> str:
+    """Return the ON CONFLICT of SQLite and PostgreSQL."""
+    assignments = ", ".join(f"{column} = excluded.{column}" for column in table.overwritten)
+    return (
+        f"ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {assignments}"
+        f" WHERE excluded.{table.final} IS NOT NULL"
+    )
+
+
+@lru_cache(maxsize=None)
+def rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], List[int]]:
+    """Return an INSERT's start, a row's places, and where a row has moments and durations.
+
+    ``name`` is the table's, quoted.
+    """
+    names = table.column_names
+    kinds = [column.kind for column in table.columns]
+    return (
+        f"INSERT INTO {name} ({', '.join(names)}) VALUES",
+        f"({places(names)})",
+        [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
+        [index for index, kind in enumerate(kinds) if kind == DURATION],
+    )
+
+
+def places(values: Sequence[Any]) -> str:
+    """Return a place for each value."""
+    return ", ".join(["%s"] * len(values))

@@ -1,0 +1,27 @@
+"""Exceptions and stacks as text that every database can store."""
+
+from quick_jobs.tracebacks.exceptions import (
+    class_name,
+    error_line,
+    members_of,
+    next_in_chain,
+    traceback_of,
+)
+from quick_jobs.tracebacks.formatting import Shown, presentable, shown, traceback_text
+from quick_jobs.tracebacks.stacks import stack_text, user_traceback
+from quick_jobs.tracebacks.texts import storable
+
+__all__ = [
+    "Shown",
+    "class_name",
+    "error_line",
+    "members_of",
+    "next_in_chain",
+    "presentable",
+    "shown",
+    "stack_text",
+    "storable",
+    "traceback_of",
+    "traceback_text",
+    "user_traceback",
+]

@@ -1,0 +1,63 @@
+"""Exceptions as text and as something that logging can show."""
+
+from __future__ import annotations
+
+import traceback
+from typing import NamedTuple
+
+from quick_jobs.tracebacks.copies import copy_of, copy_with_causes, why_copied
+from quick_jobs.tracebacks.exceptions import MAX_ERROR, error_line, plain, traceback_of
+from quick_jobs.tracebacks.texts import storable
+
+
+def traceback_text(exc: BaseException, limit: int) -> str:
+    """Return the traceback with all causes, as Python prints it, in at most ``limit`` bytes.
+
+    Whatever the exceptions' own code does, this does not raise.
+    """
+    return shown(exc, limit).traceback
+
+
+class Shown(NamedTuple):
+    """An exception as a text, and an exception that logging can show: itself or a copy."""
+
+    traceback: str
+    exception: BaseException
+
+
+def shown(exc: BaseException, limit: int) -> Shown:
+    """Return what is shown of an exception; its text has at most ``limit`` bytes.
+
+    Of exceptions whose own code might raise, lie or never end while they are shown, a copy is
+    shown, and the text says why.
+    """
+    try:
+        why = why_copied(exc)
+        if why:
+            copy = copy_with_causes(exc)
+            return Shown(storable(f"{_formatted(copy)}(shown by a copy: {why})\n", limit), copy)
+        return Shown(storable(_formatted(exc), limit), exc)
+    except BaseException as failure:
+        return _shown_badly(exc, failure, limit)
+
+
+def presentable(exc: BaseException) -> BaseException:
+    """Return the exception if logging can show it, or else a copy."""
+    return shown(exc, MAX_ERROR).exception
+
+
+def _shown_badly(exc: BaseException, failure: BaseException, limit: int) -> Shown:
+    line = error_line(exc)
+    try:
+        reason = plain(repr(failure))
+    except BaseException:
+        reason = error_line(failure)
+    try:
+        text = storable(f"{line}\n(no traceback: formatting it raised {reason})\n", limit)
+        return Shown(text, copy_of(exc))
+    except BaseException:  # no memory
+        return Shown(line, Exception(line))
+
+
+def _formatted(exc: BaseException) -> str:
+    return "".join(traceback.format_exception(type(exc), exc, traceback_of(exc)))

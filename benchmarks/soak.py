@@ -12,8 +12,9 @@ three seconds.
 In the end, each proof is compared with the history and with what the runners have logged as not
 saved. An execution is lost if it or its end is on record nowhere, doubled if there is a record
 without a proof, and wrong if it has another outcome than it had. What a runner has done shortly
-before it was killed may be missing, as may what it did since the last fault of the database
-began; those are counted as cut off. The exit status is 1 if any is lost, doubled or wrong.
+before it was killed may be missing, and so may all since a fault of the database began that was
+not over for long: that is counted as cut off. The exit status is 1 if any is lost, doubled or
+wrong.
 
 The seed decides which faults come, when, and how long they last; the rest is up to the machine.
 """
@@ -50,6 +51,8 @@ _WRITE = 2.0
 
 # The databases keep microseconds, and the wall clock may be steered a little.
 _CLOCK_TOLERANCE = 0.01
+
+_NOT_SAVED = re.compile(r" ERROR not saved: (.*)\n")
 
 _COLUMNS = ("number", "started_at", "finished_at", "outcome", "lateness")
 
@@ -133,8 +136,9 @@ def soak(path, options, stack):
     ends = judge(shop, runners, faults["database"])
     executions = sum(len(each) for each in shop.visits().values())
     columns = ("cut off", "lost", "doubled", "wrong")
-    table = Table("executions", "runners", *columns)
-    table.row(f"{executions:,}", len(runners.all), *(ends[each] for each in columns))
+    logged = sum(len(_NOT_SAVED.findall(each.output)) for each in runners.all)
+    table = Table("executions", "runners", "in the log", *columns)
+    table.row(f"{executions:,}", len(runners.all), logged, *(ends[each] for each in columns))
     return ends
 
 
@@ -166,7 +170,7 @@ def records_of(shop, runners):
         for pid, job, *row in rows.values_list("runner__pid", "job__name", *_COLUMNS):
             found[pid, job].append(row)
     for runner in runners:
-        for text in re.findall(r" ERROR not saved: (.*)\n", runner.output):
+        for text in _NOT_SAVED.findall(runner.output):
             logged = json.loads(text)
             for name in ("started_at", "finished_at"):
                 logged[name] = logged[name] and dt.datetime.fromisoformat(logged[name])

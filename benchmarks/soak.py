@@ -153,7 +153,8 @@ def judge(shop, runners, faults):
         ends_here = Counter(compare(visits.get(key, []), records.get(key, []), since))
         ends += ends_here
         if ends_here["lost"] or ends_here["doubled"] or ends_here["wrong"]:
-            print(f"{job} in process {pid}: {dict(ends_here)}")
+            killed = f", killed at {killed_at}, may miss since {since}" if killed_at else ""
+            print(f"{job} in process {pid}{killed}: {dict(ends_here)}")
     return ends
 
 
@@ -192,7 +193,7 @@ def may_miss_since(killed_at, faults):
     since = killed_at - _WRITE
     for fault in sorted(faults, key=lambda fault: -fault.began):
         if fault.began <= killed_at and fault.ended + _CATCH_UP >= since:
-            since = min(since, fault.began)
+            since = min(since, fault.began - _WRITE)
     return since
 
 

@@ -52,6 +52,8 @@ _WRITE = 2.0
 # The databases keep microseconds, and the wall clock may be steered a little.
 _CLOCK_TOLERANCE = 0.01
 
+_WRONG = ("lost", "doubled", "wrong")
+
 _NOT_SAVED = re.compile(r" ERROR not saved: (.*)\n")
 
 _COLUMNS = ("number", "started_at", "finished_at", "outcome", "lateness")
@@ -92,7 +94,7 @@ def main():
     with ExitStack() as stack:
         path = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="quick_jobs_soak_")))
         ends = soak(path, options, stack)
-    if ends["lost"] or ends["doubled"] or ends["wrong"]:
+    if any(ends[each] for each in _WRONG):
         sys.exit(1)
 
 
@@ -135,10 +137,15 @@ def soak(path, options, stack):
         table.row(kind, times[kind])
     ends = judge(shop, runners, faults["database"])
     executions = sum(len(each) for each in shop.visits().values())
-    columns = ("cut off", "lost", "doubled", "wrong")
+    columns = ("cut off", *_WRONG)
     logged = sum(len(_NOT_SAVED.findall(each.output)) for each in runners.all)
     table = Table("executions", "runners", "in the log", *columns)
     table.row(f"{executions:,}", len(runners.all), logged, *(ends[each] for each in columns))
+    if any(ends[each] for each in _WRONG):
+        logs = Path(tempfile.mkdtemp(prefix="quick_jobs_soak_logs_"))
+        for runner in runners.all:
+            (logs / f"{runner.pid}.txt").write_text(runner.output, encoding="utf-8")
+        print(f"What the runners have logged is in {logs}; the faults: {faults}")
     return ends
 
 
@@ -150,11 +157,11 @@ def judge(shop, runners, faults):
         pid, job = key
         killed_at = runners.killed.get(pid)
         since = may_miss_since(killed_at, faults) if killed_at else float("inf")
-        ends_here = Counter(compare(visits.get(key, []), records.get(key, []), since))
-        ends += ends_here
-        if ends_here["lost"] or ends_here["doubled"] or ends_here["wrong"]:
-            killed = f", killed at {killed_at}, may miss since {since}" if killed_at else ""
-            print(f"{job} in process {pid}{killed}: {dict(ends_here)}")
+        for outcome, visit, record in compare(visits.get(key, []), records.get(key, []), since):
+            ends[outcome] += 1
+            if outcome in _WRONG:
+                killed = f", killed at {killed_at}, may miss since {since}" if killed_at else ""
+                print(f"{outcome}: {job} in process {pid}{killed}: {visit}, {record}")
     return ends
 
 
@@ -198,30 +205,29 @@ def may_miss_since(killed_at, faults):
 
 
 def compare(visits, records, since):
-    """Yield what has become of each execution of a job in a runner, and of each other record.
+    """Yield each execution of a job in a runner, and each other record: how it ended, and both.
 
     ``visits`` are the executions as the job saw them; what was not saved ``since`` is cut off.
     """
     rest = list(reversed(records))
     for visit in visits:
         while rest and rest[-1].ended and rest[-1].ended < visit.began - _CLOCK_TOLERANCE:
-            rest.pop()
-            yield "doubled"
+            yield "doubled", None, rest.pop()
         if not rest or rest[-1].began > visit.began + _CLOCK_TOLERANCE:
-            yield "cut off" if visit.began >= since else "lost"
+            yield "cut off" if visit.began >= since else "lost", visit, None
             continue
         record = rest.pop()
         if record.outcome == "running":
             is_cut_off = (visit.ended or since) >= since and since < float("inf")
-            yield "cut off" if is_cut_off else "lost"
+            yield "cut off" if is_cut_off else "lost", visit, record
         elif visit.ended is None:
-            yield "wrong"
+            yield "wrong", visit, record
         else:
             expected = "failed" if visit.job.endswith("_fails") else "succeeded"
-            yield "right" if record.outcome == expected else "wrong"
+            yield "right" if record.outcome == expected else "wrong", visit, record
     for record in rest:
         is_cut_off = record.outcome == "running" and record.began >= since
-        yield "begun and killed" if is_cut_off else "doubled"
+        yield "begun and killed" if is_cut_off else "doubled", None, record
 
 
 if __name__ == "__main__":

@@ -43,8 +43,11 @@ class ErrorMeanings(ABC):
     def may_be_of_size(self, error: BaseException) -> bool:
         """Return whether a statement that is too long can fail like this.
 
-        So can others: a server that is sent too much may just close the connection.
+        So can others: a server that is sent too much may just close the connection. What
+        a server says of itself, such as that its disk is full, is never of size.
         """
-        if isinstance(error, DatabaseError) and self.is_conflict(error):
-            return False
-        return isinstance(error, MemoryError) or self.is_outage(error)
+        return isinstance(error, MemoryError) or self._is_lost_connection(error)
+
+    def _is_lost_connection(self, error: BaseException) -> bool:
+        """Return whether the connection to the server was closed without a word."""
+        return False

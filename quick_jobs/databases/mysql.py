@@ -7,7 +7,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from typing import Dict, Iterable, Iterator, Optional
 
-from django.db import OperationalError
+from django.db import InterfaceError, OperationalError
 
 from quick_jobs.databases.base import Database, Unsuitable
 from quick_jobs.databases.statements import places
@@ -24,6 +24,9 @@ _ABOUT_DATA = (1366, 1267, 1153, 2020)
 # What Django calls operational, and does not pass by itself: no such database, no access to it, to
 # a table or to a column, no such column, no value for a column, no such function or procedure.
 _LASTING = (1044, 1049, 1142, 1143, 1054, 1364, 1305, 1370)
+
+# Server has gone away; lost connection, during a query and extended; disconnected by the server.
+_LOST_CONNECTION = (2006, 2013, 2055, 4031)
 
 
 _FOREIGN_KEYS = """
@@ -110,6 +113,11 @@ class MySQL(Database):
         if isinstance(error, OperationalError) and _number_of(error) in _ABOUT_DATA:
             return True
         return super().is_about_data(error)
+
+    def _is_lost_connection(self, error: BaseException) -> bool:
+        if isinstance(error, OperationalError):
+            return _number_of(error) in _LOST_CONNECTION
+        return isinstance(error, InterfaceError)
 
     def is_outage(self, error: BaseException) -> bool:
         if isinstance(error, OperationalError) and _number_of(error) in _LASTING:

@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
 
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import InterfaceError, OperationalError, transaction
 
 from quick_jobs.databases.base import Database
 from quick_jobs.databases.statements import on_conflict
@@ -105,6 +105,10 @@ class PostgreSQL(Database):
 
     def is_about_data(self, error: BaseException) -> bool:
         return _code_of(error).startswith(_ABOUT_DATA) or super().is_about_data(error)
+
+    def _is_lost_connection(self, error: BaseException) -> bool:
+        # What the server itself says has a code.
+        return isinstance(error, (OperationalError, InterfaceError)) and not _code_of(error)
 
 
 def _code_of(error: BaseException) -> str:

@@ -297,4 +297,8 @@ def test_a_conflict_is_not_taken_for_something_that_is_too_long():
     assert MySQL(connection).may_be_of_size(OperationalError(2013, "lost connection"))
     assert not MySQL(connection).may_be_of_size(OperationalError(1205, "lock wait timeout"))
     assert not SQLite(connection).may_be_of_size(OperationalError("database is locked"))
+    assert not SQLite(connection).may_be_of_size(OperationalError("database or disk is full"))
+    assert not MySQL(connection).may_be_of_size(OperationalError(1114, "the table is full"))
+    assert PostgreSQL(connection).may_be_of_size(OperationalError("server closed the connection"))
+    assert not PostgreSQL(connection).may_be_of_size(caused_by(sqlstate="53100"))  # disk full
     assert not PostgreSQL(connection).may_be_of_size(ProgrammingError("permission denied"))

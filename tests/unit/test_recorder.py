@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quick_jobs.databases import database_of
+from quick_jobs.databases.mysql import MySQL
 from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.in_use import InUse, Kept
 from quick_jobs.history.job_rows import NamesCollide
@@ -98,7 +99,7 @@ class FakeStorage:
         return database_of(connections[self.using]).is_outage(error)
 
     def may_be_of_size(self, error):
-        return database_of(connections[self.using]).may_be_of_size(error)
+        return MySQL(connections[self.using]).may_be_of_size(error)
 
     def probe(self, dropped_executions):
         self._ask("probe")

@@ -84,8 +84,11 @@ def pytest_runtest_protocol(item):
         yield
 
 
-# What a shell runs in the background ignores Ctrl-C, which some tests send.
+# What a shell runs in the background ignores Ctrl-C, and what runs under nohup a closed terminal.
+# Some tests send both.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+if hasattr(signal, "SIGHUP"):
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

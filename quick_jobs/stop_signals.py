@@ -16,9 +16,12 @@ from quick_jobs import threads
 # Those that the platform has; Windows has neither SIGQUIT nor SIGHUP.
 _NAMES = [n for n in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP") if hasattr(signal, n)]
 
+_SIGHUP = getattr(signal, "SIGHUP", None)
+
 # Seconds in which SIGINT counts once: timeout(1) sends it to the process, and then to the group
-# that it is in. No person presses Ctrl-C twice so fast.
-_ONE_CTRL_C = 0.5
+# that it is in. No person presses Ctrl-C twice so fast. A terminal that is closed sends SIGHUP, and
+# so does its shell; systemd may send it right after SIGTERM.
+_ONE_REQUEST = 0.5
 
 
 @contextlib.contextmanager
@@ -29,8 +32,8 @@ def stop_on_signals(
 ) -> Iterator[None]:
     """Call ``request_stop`` with the signal's name, twice at most; a third ends the process.
 
-    SIGINT again within half a second is no second one. SIGHUP stays ignored
-    where it is, as under ``nohup``.
+    SIGINT again within half a second is no second one, nor is SIGHUP that soon
+    after any other. SIGHUP stays ignored where it is, as under ``nohup``.
 
     It is called in the main thread, which ``wake``, called in another, is to get out of its wait.
     Outside the main thread, where Python handles no signals, this does nothing.
@@ -40,19 +43,22 @@ def stop_on_signals(
         return
     pid = os.getpid()
     received = 0
-    interrupted_at = -math.inf
+    interrupted_at = requested_at = -math.inf
 
     def handle(number: int, frame: object) -> None:
-        nonlocal received, interrupted_at
+        nonlocal received, interrupted_at, requested_at
         if os.getpid() != pid:
             # A process that a job forked: there the signal means what it usually does.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
+        now = clock()
+        if number == signal.SIGINT and now - interrupted_at < _ONE_REQUEST:
+            return
+        if number == _SIGHUP and now - requested_at < _ONE_REQUEST:
+            return
+        requested_at = now
         if number == signal.SIGINT:
-            now = clock()
-            if now - interrupted_at < _ONE_CTRL_C:
-                return
             interrupted_at = now
         received += 1
         if received > 2:

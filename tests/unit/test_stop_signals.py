@@ -62,6 +62,22 @@ def test_another_signal_right_after_sigint_is_a_second_request():
         wait_until(lambda: len(requests) == 2)
 
 
+@pytest.mark.parametrize("first", [signal.SIGHUP, signal.SIGTERM])
+def test_sighup_right_after_another_signal_is_no_second_request(first):
+    """A terminal that is closed sends it, and so does its shell; systemd may after SIGTERM."""
+    now, requests = [100.0], []
+    with stop_on_signals(requests.append, clock=lambda: now[0]):
+        os.kill(os.getpid(), first)
+        wait_until(lambda: requests)
+        now[0] = 100.4
+        os.kill(os.getpid(), signal.SIGHUP)
+        time.sleep(0)  # a step of Python, in which the handler runs
+        assert requests == [first.name]
+        now[0] = 101.0
+        os.kill(os.getpid(), signal.SIGHUP)
+        wait_until(lambda: len(requests) == 2)
+
+
 def test_sighup_is_a_request_to_stop_unless_it_is_ignored():
     requests = []
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

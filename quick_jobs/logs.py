@@ -26,9 +26,9 @@ _REPORT_INTERVAL = 60.0
 _CAPACITY = 100_000
 
 # At the end, what waits gets so many seconds, as what could not be saved may be 50,000 lines; but
-# no more once so many have passed without a line.
+# no more once so many have passed without a line. One that is mailed takes a second or two.
 _AT_END = 20.0
-_STUCK_AFTER = 1.0
+_STUCK_AFTER = 3.0
 
 
 class Logger:

@@ -32,6 +32,10 @@ from quick_jobs.databases.timestamps import from_timestamp
 _MAX_ROWS = 500
 
 
+# Seconds for a connection of the history to be made, a slow network and server included.
+_CONNECT_TIMEOUT = 10
+
+
 def break_off(descriptor: int) -> None:
     """Have a call fail that waits for an answer on this connection, in another thread."""
     # A duplicate, as closing the object would close the driver's own descriptor.
@@ -59,6 +63,9 @@ class Database(ErrorMeanings):
 
     #: The query of :meth:`foreign_keys_to`.
     foreign_keys_query: ClassVar[str]
+
+    #: Whether its drivers take a ``connect_timeout``, in seconds.
+    has_connect_timeout: ClassVar[bool] = True
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
@@ -99,6 +106,18 @@ class Database(ErrorMeanings):
         connection.settings_dict = {**connection.settings_dict, "AUTOCOMMIT": True}
         if connection.connection is not None and not connection.in_atomic_block:
             connection.set_autocommit(True)
+
+    def limit_connecting(self) -> None:
+        """Have a connection that cannot be made within some seconds fail, unless the site says."""
+        if not self.has_connect_timeout:
+            return
+        options = self.connection.settings_dict["OPTIONS"]
+        if "connect_timeout" in options or "pool" in options:  # a pool has a timeout of its own
+            return
+        self.connection.settings_dict = {
+            **self.connection.settings_dict,
+            "OPTIONS": {**options, "connect_timeout": _CONNECT_TIMEOUT},
+        }
 
     def max_rows(self, table: UpsertTable) -> int:
         """Return how many rows one statement of :meth:`upsert` takes."""

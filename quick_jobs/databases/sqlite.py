@@ -37,6 +37,7 @@ _FOREIGN_KEYS = """
 
 class SQLite(Database):
     foreign_keys_query = _FOREIGN_KEYS
+    has_connect_timeout = False
 
     # Longer than elsewhere, as there are fewer pauses then, but not so long that they would have
     # to be longer, too.

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Callable, Optional, Set
 
+from django.db import DatabaseError
+
 from quick_jobs.history.pruning import Pruning
+from quick_jobs.history.texts import one_line
 from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
@@ -14,7 +17,8 @@ class AutomaticPruning:
     """Runs one pruning at a time, with the pauses that it asks for.
 
     ``new_pruning`` is given the database's alias; it returns a pruning, or None if nothing is to
-    be pruned. ``clock`` returns monotonic seconds.
+    be pruned. ``clock`` returns monotonic seconds. ``is_outage`` tells whether an error of the
+    database can pass by itself.
     """
 
     def __init__(
@@ -22,12 +26,14 @@ class AutomaticPruning:
         using: str,
         new_pruning: Callable[[str], Optional[Pruning]],
         clock: Callable[[], float],
+        is_outage: Callable[[BaseException], bool],
     ) -> None:
         #: The pruning that is under way.
         self.current: Optional[Pruning] = None
         self._using = using
         self._new_pruning = new_pruning
         self._clock = clock
+        self._is_outage = is_outage
         self._due_at = 0.0
         self._logged_reasons: Set[str] = set()
 
@@ -46,15 +52,29 @@ class AutomaticPruning:
     def step(self) -> None:
         """Delete a batch of old history, if one is due, and leave time for others.
 
-        Raises what the database raises.
+        Raises what the database raises, if it can pass by itself. What stays, such as a right
+        that is missing, is logged once and ends this pruning.
         """
         pruning = self.current
         if not pruning or self._clock() < self._due_at:
             return
-        if pruning.step():
+        try:
+            is_done = pruning.step()
+        except DatabaseError as error:
+            if self._is_outage(error):
+                raise
+            self._give_up(one_line(error))
+            return
+        if is_done:
             self.current = None
             self._log_what_stays(pruning)
         self._due_at = self._clock() + pruning.pause
+
+    def _give_up(self, reason: str) -> None:
+        self.current = None
+        if reason not in self._logged_reasons:
+            self._logged_reasons.add(reason)
+            logger.error("old history cannot be deleted: %s", reason)
 
     def _log_what_stays(self, pruning: Pruning) -> None:
         """Log what old history stays in use, once for all that refers to it."""

@@ -53,8 +53,8 @@ class History(abc.ABC):
         """
 
     @abc.abstractmethod
-    def break_off(self) -> None:
-        """Have that call fail, if its connection can be broken off; it is tried again."""
+    def break_off(self) -> bool:
+        """Have that call fail, which is then tried again; return False if that cannot be."""
 
     @abc.abstractmethod
     def stop(self, stop_info: StopInfo) -> None:
@@ -91,8 +91,8 @@ class NoHistory(History):
     def waits_since(self) -> Optional[float]:
         return None
 
-    def break_off(self) -> None:
-        pass
+    def break_off(self) -> bool:
+        return False
 
     def stop(self, stop_info: StopInfo) -> None:
         self._tell(HistoryClosed())

@@ -45,6 +45,9 @@ class BatchWriter:
     def __init__(self, storage: Storage, backlog: Backlog) -> None:
         self._storage = storage
         self._backlog = backlog
+        #: Why the last record was refused altogether, or None. What refuses all of them is no
+        #: record's fault.
+        self.refusal: Optional[Exception] = None
         self._is_one_by_one = False
         self._failures = 0
 
@@ -63,6 +66,7 @@ class BatchWriter:
                 self._write_alone(record)
         else:
             self._write_together(batch)
+            self.refusal = None
         self._backlog.confirm()
         self._is_one_by_one = False
         self._failures = 0
@@ -94,6 +98,7 @@ class BatchWriter:
     def _write_alone(self, record: Record) -> None:
         """Write as much of a record as the database takes; what it refuses altogether is logged."""
         error = self._refusal_of(record, record.is_long)
+        self.refusal = None
         if error is None:
             return
         for form in record.in_less_and_less():
@@ -106,6 +111,7 @@ class BatchWriter:
                         record.job,
                     )
                 return
+        self.refusal = error
         logger.error(
             "not saved, as the database refuses it (%s): %s",
             " ".join(str(error).split()),

@@ -78,7 +78,7 @@ class Recorder(History):
         self._is_stop_owed = False
         self._retries = Retries(clock())
         self._beat_at: Optional[float] = None
-        self._pruning = AutomaticPruning(storage.using, new_pruning, clock)
+        self._pruning = AutomaticPruning(storage.using, new_pruning, clock, storage.is_outage)
         self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
         self._calls_since: Optional[float] = None
@@ -108,8 +108,8 @@ class Recorder(History):
     def waits_since(self) -> Optional[float]:
         return self._calls_since
 
-    def break_off(self) -> None:
-        self._storage.break_off()
+    def break_off(self) -> bool:
+        return self._storage.break_off()
 
     def stop(self, stop_info: StopInfo) -> None:
         self._is_stop_owed = True
@@ -124,7 +124,7 @@ class Recorder(History):
             logger.error("the stop of this runner could not be saved: it will be shown as lost")
         self._commands.put(self._close)
         error = self._lasting.text
-        if error is None or not (unsaved or is_stop_lost):
+        if error is None or not (unsaved or is_stop_lost or self._writer.refusal):
             return False
         if not self._lasting.is_told:
             log_lasting_error(error)
@@ -220,7 +220,10 @@ class Recorder(History):
                 self._backlog.dropped,
             )
         self._is_first_answer = False
-        self._lasting.forget()
+        if self._writer.refusal is None:
+            self._lasting.forget()
+        else:
+            self._lasting.failed(self._writer.refusal, self._clock(), is_outage=False)
         self._retries.succeeded()
 
     def _fail(self, exc: Exception) -> None:

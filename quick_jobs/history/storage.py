@@ -10,6 +10,7 @@ import os
 import socket
 import time
 import uuid
+from contextlib import suppress
 from typing import (
     Callable,
     Collection,
@@ -22,6 +23,7 @@ from typing import (
 )
 
 from django.db import DatabaseError, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
@@ -67,18 +69,29 @@ class Storage:
         self._jobs = jobs
         self._runner_id: Optional[int] = None
         self._job_ids: Dict[str, int] = {}
-        self._descriptor: Optional[int] = None  # of the connection, in the thread that writes
+        self._connection: Optional[BaseDatabaseWrapper] = None  # of the thread that writes
+        self._descriptor: Optional[int] = None
 
     def connect(self) -> None:
         """Connect this thread, if it is not, and let others :meth:`break_off` its connection."""
-        connection = connections[self.using]
-        connection.ensure_connection()
-        self._descriptor = database_of(connection).descriptor()
+        self._connection = connections[self.using]
+        database_of(self._connection).limit_connecting()
+        self._connection.ensure_connection()
+        self._descriptor = database_of(self._connection).descriptor()
 
-    def break_off(self) -> None:
-        """Have the call that waits for the database fail. This is for any other thread."""
-        if self._descriptor is not None:
-            break_off(self._descriptor)
+    def break_off(self) -> bool:
+        """Have the call that waits for the database fail; return whether that can be.
+
+        This is for any other thread.
+        """
+        descriptor, connection = self._descriptor, self._connection
+        if descriptor is None and connection is not None:
+            with suppress(Exception):  # while it is being made, its driver may not show it yet
+                descriptor = database_of(connection).descriptor()
+        if descriptor is None:
+            return False
+        break_off(descriptor)
+        return True
 
     @property
     def is_registered(self) -> bool:
@@ -191,7 +204,7 @@ class Storage:
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
-        self._descriptor = None
+        self._connection = self._descriptor = None
         discard(connections[self.using])
 
     def is_locked(self, error: BaseException) -> bool:

@@ -51,10 +51,11 @@ class Housekeeping:
         waited = format_duration(dt.timedelta(seconds=round(now - since)))
         if action is Action.WARN:
             logger.warning("the history's database has not answered for %s", waited)
-            return
-        logger.warning(
-            "the history's database has not answered for %s: its connection is broken off, and "
-            "what it has not confirmed is written again",
-            waited,
-        )
-        self._history.break_off()
+        elif self._history.break_off():
+            logger.warning(
+                "the history's database has not answered for %s: its connection is broken off, "
+                "and what it has not confirmed is written again",
+                waited,
+            )
+        elif not is_stopping:
+            logger.warning("the history's database has not answered for %s", waited)

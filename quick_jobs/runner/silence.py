@@ -12,8 +12,9 @@ _WARN_AFTER = 10.0
 # written less often.
 _BREAK_OFF_AFTER = 30.0
 
-# The same for a runner that stops: it has little time, and a new connection may do better.
-_BREAK_OFF_AFTER_AT_STOP = 1.0
+# The same for a runner that stops: half of the usual stop timeout, so that there is time for a new
+# connection, and for a database that is only slow.
+_BREAK_OFF_AFTER_AT_STOP = 2.5
 
 # A call that is younger than this, in seconds, may be answered any moment: to look after each of
 # them would wake an idle runner.
@@ -38,6 +39,7 @@ class Silence:
     def __init__(self, heartbeat_interval: float) -> None:
         self._first_patience = max(_BREAK_OFF_AFTER, heartbeat_interval)
         self._patience = self._first_patience
+        self._patience_at_stop = _BREAK_OFF_AFTER_AT_STOP
         self._call: Optional[float] = None
         self._is_warned = False
         self._is_broken_off = False
@@ -66,6 +68,8 @@ class Silence:
         if not self._is_broken_off and now >= since + self._limit(is_stopping):
             self._is_warned = self._is_broken_off = True
             self._patience *= 2
+            if is_stopping:
+                self._patience_at_stop *= 2
             return Action.BREAK_OFF
         if not self._is_warned and now >= since + _WARN_AFTER:
             self._is_warned = True
@@ -78,4 +82,4 @@ class Silence:
             self._is_warned = self._is_broken_off = False
 
     def _limit(self, is_stopping: bool) -> float:
-        return _BREAK_OFF_AFTER_AT_STOP if is_stopping else self._patience
+        return self._patience_at_stop if is_stopping else self._patience

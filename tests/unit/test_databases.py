@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from unittest import mock
 
 import pytest
 from django.db import (
@@ -302,3 +303,20 @@ def test_a_conflict_is_not_taken_for_something_that_is_too_long():
     assert PostgreSQL(connection).may_be_of_size(OperationalError("server closed the connection"))
     assert not PostgreSQL(connection).may_be_of_size(caused_by(sqlstate="53100"))  # disk full
     assert not PostgreSQL(connection).may_be_of_size(ProgrammingError("permission denied"))
+
+
+@pytest.mark.parametrize("kind", [PostgreSQL, MySQL])
+def test_connecting_is_limited_unless_the_site_says_otherwise(kind):
+    wrapper = mock.Mock(settings_dict={"OPTIONS": {}})
+    kind(wrapper).limit_connecting()
+    assert wrapper.settings_dict == {"OPTIONS": {"connect_timeout": 10}}
+    for options in ({"connect_timeout": 3}, {"pool": True}):
+        wrapper = mock.Mock(settings_dict={"OPTIONS": options})
+        kind(wrapper).limit_connecting()
+        assert wrapper.settings_dict == {"OPTIONS": options}
+
+
+def test_sqlite_takes_no_limit_for_connecting():
+    wrapper = mock.Mock(settings_dict={"OPTIONS": {}})
+    SQLite(wrapper).limit_connecting()
+    assert wrapper.settings_dict == {"OPTIONS": {}}

@@ -71,6 +71,7 @@ class FakeHistory:
         self.takes_back = True  # a start that is not on record yet
         self.waiting_since = None  # for the database
         self.broken_off = 0
+        self.can_be_broken_off = True
 
     def start(self, tell):
         self.tell = tell
@@ -95,7 +96,8 @@ class FakeHistory:
         return self.waiting_since
 
     def break_off(self):
-        self.broken_off += 1
+        self.broken_off += self.can_be_broken_off
+        return self.can_be_broken_off
 
     def stop(self, stop_info):
         self.stop_info = stop_info
@@ -1109,6 +1111,15 @@ def test_a_database_that_does_not_answer_is_warned_of_then_left_for_a_new_connec
 
 
 # What it says.
+
+
+def test_a_connection_that_cannot_be_broken_off_is_not_said_to_be(bench, caplog):
+    runner = bench.runner(start_record_timeout=0.0)
+    bench.history.waiting_since = bench.clock()
+    bench.history.can_be_broken_off = False
+    bench.clock.advance(31)
+    runner.step()
+    assert caplog.messages[-1] == "the history's database has not answered for 31 s"
 
 
 def levels_of(caplog):

@@ -636,6 +636,51 @@ def test_history_that_is_lost_to_an_error_which_stays_is_told_at_the_end(
     assert list(unsaved(caplog)) == [0]
 
 
+def test_what_refuses_every_record_is_told_after_a_minute_and_in_the_exit_status(
+    recorder, storage, clock, caplog
+):
+    """Such as a column of a newer release that may not be empty."""
+    storage.refuse = lambda record: IntegrityError("NOT NULL constraint failed: log")
+    for number in range(70):
+        recorder.put([an_end(number)])
+        for _ in range(2):
+            clock.now += 0.6
+            recorder.beat(clock.now)
+            recorder.step()
+    assert len(lasting(caplog)) == 1
+    assert recorder.give_up()
+
+
+def test_a_record_that_is_refused_alone_does_not_change_the_exit_status(
+    recorder, storage, clock, caplog
+):
+    storage.refuse = lambda record: IntegrityError("no") if record.number == 1 else None
+    for number in (1, 2):
+        recorder.put([an_end(number)])
+        recorder.step()
+        recorder.beat(clock.now)
+        recorder.step()
+    assert list(storage.rows) == [2]
+    assert not recorder.give_up()
+    assert not lasting(caplog)
+
+
+def test_a_pruning_that_is_not_allowed_is_told_once_and_costs_the_history_nothing(
+    recorder, storage, clock, caplog, monkeypatch
+):
+    def refused(pruning):
+        raise ProgrammingError("permission denied for table quick_jobs_jobexecution")
+
+    monkeypatch.setattr(FakePruning, "step", refused)
+    for _ in range(3):
+        recorder.prune()
+        recorder.step()
+    told = [message for message in caplog.messages if "old history cannot be deleted" in message]
+    assert len(told) == 1
+    assert "permission denied" in told[0]
+    assert "reset" not in storage.asked
+
+
 def test_an_error_that_has_passed_costs_nothing(recorder, storage, clock, caplog):
     fail(recorder, storage, clock, LASTING, times=100)
     recover(recorder, storage, clock)

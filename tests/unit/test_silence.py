@@ -67,9 +67,11 @@ def test_a_call_that_is_answered_in_time_is_left_alone():
         assert silence.action(since, since + 9, False) is None
 
 
-def test_a_runner_that_stops_waits_for_a_second():
-    assert followed(Silence(15.0), NOON, NOON + 5, is_stopping=True) == [(1.0, Action.BREAK_OFF)]
+def test_a_runner_that_stops_waits_for_half_the_usual_stop_timeout_then_twice_as_long():
+    silence = Silence(15.0)
+    assert followed(silence, NOON, NOON + 9, is_stopping=True) == [(2.5, Action.BREAK_OFF)]
+    assert followed(silence, NOON + 3, NOON + 20, is_stopping=True) == [(5.0, Action.BREAK_OFF)]
 
 
 def test_a_runner_that_stops_looks_after_a_call_that_has_just_begun():
-    assert Silence(15.0).next_check(NOON, NOON, is_stopping=True) == NOON + 1
+    assert Silence(15.0).next_check(NOON, NOON, is_stopping=True) == NOON + 2.5

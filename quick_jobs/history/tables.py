@@ -23,17 +23,28 @@ class NotMigrated(Exception):
 def check_tables(using: str) -> None:
     """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
 
-    The message says what to run, and what is missing. Raises what the database raises.
+    Raises what the database raises.
+    """
+    message = what_is_missing(using, ", or keep no history with --no-history")
+    if message:
+        raise NotMigrated(message)
+
+
+def what_is_missing(using: str, otherwise: str = "") -> str:
+    """Return what is missing of this version's tables and what to run, or "" if all is there.
+
+    ``otherwise`` is what can be done instead. Raises what the database raises.
     """
     missing = _missing_in(connections[using])
-    if missing:
-        message = (
-            f"The tables of quick_jobs are not in the database {using!r}: "
-            f"run '{_migrate_command(using)}', or keep no history with --no-history."
-        )
-        if missing != [model._meta.db_table for model in _MODELS]:
-            message += f" Missing: {', '.join(missing)}."
-        raise NotMigrated(message)
+    if not missing:
+        return ""
+    message = (
+        f"The tables of quick_jobs are not in the database {using!r}: "
+        f"run '{_migrate_command(using)}'{otherwise}."
+    )
+    if missing != [model._meta.db_table for model in _MODELS]:
+        message += f" Missing: {', '.join(missing)}."
+    return message
 
 
 def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:

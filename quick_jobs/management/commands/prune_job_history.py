@@ -20,6 +20,7 @@ from quick_jobs.discovery import JobsError, all_jobs
 from quick_jobs.durations import Duration, parse_duration, to_timedelta
 from quick_jobs.history.prunable import Rules
 from quick_jobs.history.pruning import BATCH_SIZE, Pruning
+from quick_jobs.history.tables import what_is_missing
 from quick_jobs.management.pruning_report import Report
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as
@@ -219,11 +220,7 @@ def _primary_keys(names: Sequence[str], using: str) -> Optional[List[int]]:
 
 
 def _explain(error: Error, using: str) -> str:
-    connection = connections[using]
+    missing = ""
     with contextlib.suppress(Error):
-        if JobExecution._meta.db_table not in connection.introspection.table_names():
-            return (
-                f"The tables of quick_jobs are not in the database {using!r}: "
-                "run 'manage.py migrate'."
-            )
-    return f"The database {using!r} fails: {error_line(error)}"
+        missing = what_is_missing(using)
+    return missing or f"The database {using!r} fails: {error_line(error)}"

@@ -15,7 +15,7 @@ from types import FunctionType, MappingProxyType, MethodType, ModuleType, Simple
 from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequence, Set, Tuple
 
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.signatures import layers
+from quick_jobs.signatures import layers, takes_one_argument
 
 #: A module may hold large things that have nothing to do with jobs.
 _MOST_OBJECTS = 20_000
@@ -67,6 +67,8 @@ class Holders:
         if any(id(job) in self._attributes_of(module) for module in modules):
             return None
         own = _value_at_its_def(job)
+        if issubclass(type(own), type):
+            return None  # a decorator of classes has made the job, and returned the class
         if not is_job(own) and job_below(own) is job:
             return _BELOW_A_DECORATOR
         held = [self._held_in(module) for module in modules]
@@ -122,7 +124,9 @@ def _value_at(module: ModuleType, path: Sequence[str]) -> object:
 def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, bool]]:
     """Return all that the values hold, and whether a callable is in between.
 
-    What is reached both ways comes first without. Only classes of ``module`` are looked into.
+    What is reached both ways comes first without. Only classes of ``module`` are looked into, and
+    no container behind a callable: a wrapper holds its job itself, a decorator that keeps a list
+    of what it has registered holds the list.
     """
     seen: Dict[int, object] = {}
     as_they_are: Deque[object] = deque(values)
@@ -135,7 +139,8 @@ def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, 
         seen[id(value)] = value
         yield value, is_wrapped
         try:
-            (wrapped if is_wrapped else as_they_are).extend(_contents(value, module))
+            if not is_wrapped:
+                as_they_are.extend(_contents(value, module))
             wrapped.extend(_wrapped(value))
         except (Exception, GeneratorExit, SystemExit):
             continue  # an object whose own code raises when it is looked at holds no job
@@ -168,12 +173,14 @@ def _wrapped(value: Any) -> List[object]:
     if issubclass(kind, MethodType):
         return [value.__func__, value.__self__]
     if issubclass(kind, FunctionType):
+        if not takes_one_argument(value):
+            return []  # it may call a job, but stands for none
         cells = []
         for cell in value.__closure__ or ():
             with contextlib.suppress(ValueError):  # not filled yet
                 cells.append(cell.cell_contents)
         defaults = [*(value.__defaults__ or ()), *(value.__kwdefaults__ or {}).values()]
-        return [*cells, *defaults, *vars(value).values()]
+        return [*cells, *defaults, vars(value).get("__wrapped__")]
     return _attributes(value) if callable(value) else []
 
 

@@ -18,7 +18,7 @@ def problem_of(func: Callable[..., object]) -> Optional[str]:
             "is a method, which needs an object to be called on: make it a function, "
             f"or a @staticmethod that takes the RunEnv: def {func.__name__}(env)"
         )
-    if not _takes_one_argument(func):
+    if not takes_one_argument(func):
         return f"must take one argument, the RunEnv: def {func.__name__}(env)"
     return None
 
@@ -68,7 +68,7 @@ def _is_method(func: Callable[..., object]) -> bool:
     )
 
 
-def _takes_one_argument(func: Callable[..., object]) -> bool:
+def takes_one_argument(func: Callable[..., object]) -> bool:
     """Return whether ``func(env)`` fits the signature; True when Python cannot tell."""
     try:
         # A decorator's wrapper(*args, **kwargs) tells nothing; the function that it wraps does.

@@ -659,6 +659,95 @@ KEPT = {
 }
 
 
+#: Decorators that register a function, remember that they did so, and return the function.
+REGISTRIES = {
+    "a list as an attribute of the function": """
+        def every(func):
+            every.jobs.append(register_job(60)(func))
+            return func
+        every.jobs = []
+        """,
+    "the newest as an attribute of the function": """
+        def every(func):
+            every.newest = register_job(60)(func)
+            return func
+        """,
+    "an attribute of what it decorates": """
+        def every(func):
+            func.job = register_job(60)(func)
+            return func
+        """,
+    "a list of an object": """
+        class Every:
+            def __init__(self):
+                self.jobs = []
+
+            def __call__(self, func):
+                self.jobs.append(register_job(60)(func))
+                return func
+        every = Every()
+        """,
+    "a dict of an object, by its method": """
+        class Registry:
+            __slots__ = ("jobs",)
+
+            def __init__(self):
+                self.jobs = {}
+
+            def add(self, func):
+                self.jobs[func.__name__] = register_job(60)(func)
+                return func
+        every = Registry().add
+        """,
+    "a list in a closure": """
+        def make():
+            jobs = []
+            def every(func):
+                jobs.append(register_job(60)(func))
+                return func
+            return every
+        every = make()
+        """,
+    "a list as a default": """
+        def every(func, jobs=[]):
+            jobs.append(register_job(60)(func))
+            return func
+        """,
+    "a list in a partial": """
+        def append(jobs, func):
+            jobs.append(register_job(60)(func))
+            return func
+        every = functools.partial(append, [])
+        """,
+}
+
+KEPT.update(
+    (name, f"{dedent(source)}\n@every\ndef send(env): ...") for name, source in REGISTRIES.items()
+)
+KEPT["a function beside it that runs it"] = """
+        def setup():
+            @register_job(60)
+            def send(env): ...
+            def run_now():
+                send(None)
+            return run_now
+        run_now = setup()
+        """
+KEPT["a decorated class"] = """
+        def scheduled(cls):
+            def run(env):
+                cls().run(env)
+            for name in ("__name__", "__qualname__", "__module__"):
+                setattr(run, name, getattr(cls, name))
+            register_job(60)(run)
+            return cls
+
+        @scheduled
+        class send:
+            def run(self, env): ...
+        """
+
+
 @pytest.mark.parametrize("source", KEPT.values(), ids=KEPT)
 def test_a_registered_job_is_run_wherever_its_module_keeps_it(jobs_py, source):
     jobs = jobs_py(source)

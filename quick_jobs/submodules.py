@@ -17,17 +17,20 @@ _LEFT_ALONE = ("conftest", "test", "tests", "__main__")
 def submodules(package: ModuleType) -> List[str]:
     """Return the dotted paths of the modules right in a package, sorted; none of a plain module.
 
-    Folders without an ``__init__.py`` count if there are modules in them. Tests do not.
+    Tests do not count, nor do scripts with names that cannot be imported by a statement. Folders
+    without an ``__init__.py`` do in a package that has none either, if there are modules in them.
     """
     folders = list(getattr(package, "__path__", ()))
     names = {info.name for info in pkgutil.iter_modules(folders)}
-    for folder in folders:
-        names.update(_packages_without_init(folder))
-    return [
-        f"{package.__name__}.{name}"
-        for name in sorted(names)
-        if name not in _LEFT_ALONE and not name.startswith("test_")
-    ]
+    if getattr(package, "__file__", None) is None:
+        for folder in folders:
+            names.update(_packages_without_init(folder))
+    return [f"{package.__name__}.{name}" for name in sorted(names) if _may_have_jobs(name)]
+
+
+def _may_have_jobs(name: str) -> bool:
+    is_test = name.startswith("test_") or name.endswith("_test")
+    return name.isidentifier() and name not in _LEFT_ALONE and not is_test
 
 
 def imported_modules(module: ModuleType) -> Set[str]:

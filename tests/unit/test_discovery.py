@@ -908,8 +908,19 @@ def test_packages_of_jobs_need_no_init(write, settings):
 def test_tests_and_programs_in_a_jobs_package_are_left_alone(write, settings):
     write("shop/__init__.py")
     write("shop/jobs/__init__.py", TWO_JOBS)
-    for name in ("test_emails", "tests/__init__", "conftest", "__main__"):
+    left_alone = ("test_emails", "emails_test", "tests/__init__", "conftest", "__main__")
+    for name in (*left_alone, "backfill-2024", "0001_first"):
         write(f"shop/jobs/{name}.py", "1 / 0")
+    settings.INSTALLED_APPS = ["shop"]
+    assert len(all_jobs()) == 2
+
+
+def test_below_a_jobs_package_with_an_init_folders_need_one_too(write, settings):
+    write("shop/__init__.py")
+    write("shop/jobs/__init__.py")
+    write("shop/jobs/emails.py", TWO_JOBS)
+    write("shop/jobs/scripts/backfill.py", "1 / 0")
+    write("shop/jobs/templates/project/settings.py", "1 / 0")
     settings.INSTALLED_APPS = ["shop"]
     assert len(all_jobs()) == 2
 

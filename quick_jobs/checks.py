@@ -6,7 +6,8 @@
 ``quick_jobs.E003``    ``QUICK_JOBS_START_RECORD_TIMEOUT`` is wrong
 ``quick_jobs.E004``    ``QUICK_JOBS_HISTORY_RETENTION`` is wrong
 ``quick_jobs.E005``    ``QUICK_JOBS_MAX_TRACEBACK`` is wrong
-``quick_jobs.E006``    a ``jobs`` module cannot be imported; for ``migrate`` and the like a warning
+``quick_jobs.E006``    a ``jobs`` module cannot be imported; an error for ``check``, ``run_jobs``,
+                       ``runserver``, ``test`` and servers, for other commands a warning
 ``quick_jobs.E007``    several jobs have the same name
 ``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length, or
                        what hides it
@@ -27,7 +28,7 @@ from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 
-from quick_jobs.commands import makes_tables, running_command
+from quick_jobs.commands import needs_jobs, running_command
 from quick_jobs.conf import DEFAULTS, conf
 from quick_jobs.databases import database_of, is_supported
 from quick_jobs.databases.write_lock import faults_of_locking
@@ -96,9 +97,9 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
     try:
         jobs = all_jobs()
     except ImportFailed as failure:
-        if makes_tables(running_command()):
-            return _warnings(failure, "quick_jobs.E006")
-        return _errors(failure, "quick_jobs.E006")
+        if needs_jobs(running_command()):
+            return _errors(failure, "quick_jobs.E006")
+        return _warnings(failure, "quick_jobs.E006")
     except NameConflict as failure:
         return _errors(failure, "quick_jobs.E007")
     messages: List[checks.CheckMessage] = [

@@ -7,22 +7,9 @@ from typing import Optional
 
 from django.core.management.base import BaseCommand
 
-#: Django's commands that make tables, fill them, or show what would.
-_MAKING_TABLES = frozenset(
-    f"django.core.management.commands.{name}"
-    for name in (
-        "flush",
-        "loaddata",
-        "makemigrations",
-        "migrate",
-        "optimizemigration",
-        "showmigrations",
-        "sqlflush",
-        "sqlmigrate",
-        "sqlsequencereset",
-        "squashmigrations",
-    )
-)
+#: The commands that serve a site, run its jobs, or are there to say what is wrong with it. Any
+#: other may make the tables that a module reads, as migrate does and what calls it.
+_NEEDING_JOBS = frozenset(("check", "run_jobs", "runserver", "test", "testserver"))
 
 
 def running_command() -> Optional[BaseCommand]:
@@ -39,6 +26,10 @@ def running_command() -> Optional[BaseCommand]:
     return None
 
 
-def makes_tables(command: Optional[BaseCommand]) -> bool:
-    """Return whether this is one of Django's commands that make tables, or derived from one."""
-    return any(cls.__module__ in _MAKING_TABLES for cls in type(command).__mro__)
+def needs_jobs(command: Optional[BaseCommand]) -> bool:
+    """Return whether a site whose jobs cannot be imported is wrong for this command.
+
+    So it is for one derived from these, and where no command is running, as in a server.
+    """
+    names = (cls.__module__.rpartition(".")[2] for cls in type(command).__mro__)
+    return command is None or not _NEEDING_JOBS.isdisjoint(names)

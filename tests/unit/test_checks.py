@@ -6,12 +6,20 @@ import sqlite3
 import pytest
 from django.core import checks
 from django.core.management.base import BaseCommand, SystemCheckError
-from django.core.management.commands import check, loaddata, makemigrations, migrate, runserver
+from django.core.management.commands import (
+    check,
+    loaddata,
+    makemigrations,
+    migrate,
+    runserver,
+)
+from django.core.management.commands import test as django_test
 from django.db import connection
 
 from quick_jobs import checks as quick_jobs_checks
 from quick_jobs import discovery, register_job
 from quick_jobs.discovery import ImportFailed, NameConflict
+from quick_jobs.management.commands import run_jobs
 
 
 @register_job(60)
@@ -106,6 +114,14 @@ class OwnMigrate(migrate.Command):
     """A command of the site's, or of a package like django-tenants, derived from Django's."""
 
 
+class MigrateSchemas(BaseCommand):
+    """A command of a package like django-tenants, which is not derived from Django's."""
+
+
+class OwnRunserver(runserver.Command):
+    """A command of a package like daphne."""
+
+
 class Wrapping(BaseCommand):
     """A command whose handle() calls another."""
 
@@ -125,12 +141,17 @@ class Wrapping(BaseCommand):
         (loaddata.Command(), True),
         (OwnMigrate(), True),
         (Wrapping(migrate.Command()), True),
+        (MigrateSchemas(), True),
+        (BaseCommand(), True),
         (check.Command(), False),
         (runserver.Command(), False),
-        (BaseCommand(), False),
+        (OwnRunserver(), False),
+        (django_test.Command(), False),
+        (run_jobs.Command(), False),
+        (Wrapping(check.Command()), False),
     ],
 )
-def test_only_commands_that_make_tables_go_on_without_a_jobs_module(jobs, command, is_warning):
+def test_only_commands_that_need_the_jobs_are_refused_without_them(jobs, command, is_warning):
     jobs(ImportFailed(["no such table"]))
     run = command.handle if isinstance(command, Wrapping) else command.check
     if is_warning:

@@ -9,8 +9,12 @@ from typing import Any, Callable, Iterator, List, Optional
 
 def problem_of(func: Callable[..., object]) -> Optional[str]:
     """Return why the function cannot be run as a job, as the end of a sentence, or None."""
-    if any(map(_is_async, layers(func))):
+    if _is_async(_called(func)):
         return "is an async function, which does nothing when called: make it a plain def"
+    if any(map(_is_async, layers(func))):  # the decorator may run it, or not
+        return (
+            "is an async function, below a decorator: call it from a plain def with async_to_sync"
+        )
     if _is_generator(func):
         return "is a generator function, which does nothing when called: do without yield"
     if _is_method(func):
@@ -39,6 +43,13 @@ def layers(func: object) -> Iterator[object]:
             func = getattr(func, "__wrapped__", None)
 
 
+def _called(func: Any) -> Any:
+    """Return what a call goes to first."""
+    while isinstance(func, functools.partial):
+        func = func.func
+    return func
+
+
 def _is_async(func: Any) -> bool:
     return inspect.iscoroutinefunction(func) or (
         not inspect.isroutine(func) and inspect.iscoroutinefunction(type(func).__call__)
@@ -46,8 +57,7 @@ def _is_async(func: Any) -> bool:
 
 
 def _is_generator(func: Any) -> bool:
-    while isinstance(func, functools.partial):
-        func = func.func
+    func = _called(func)
     candidates = [func] if inspect.isroutine(func) else [func, type(func).__call__]
     return any(
         inspect.isgeneratorfunction(each) or inspect.isasyncgenfunction(each) for each in candidates
@@ -58,14 +68,15 @@ def _is_method(func: Callable[..., object]) -> bool:
     """Return whether it is written in a class, and is called with an object or that class."""
     if not inspect.isfunction(func):
         return False
-    function = inspect.unwrap(func, stop=_names_its_parameters)
-    owner = getattr(function, "__qualname__", "").rpartition(".")[0]
-    if not owner or owner.endswith("<locals>"):
+    try:
+        function = inspect.unwrap(func, stop=_names_its_parameters)
+        owner = getattr(function, "__qualname__", "").rpartition(".")[0]
+        if not owner or owner.endswith("<locals>"):
+            return False
+        parameters = inspect.signature(function, follow_wrapped=False).parameters
+    except (TypeError, ValueError):  # Python cannot tell
         return False
-    return next(iter(inspect.signature(function, follow_wrapped=False).parameters), "") in (
-        "self",
-        "cls",
-    )
+    return next(iter(parameters), "") in ("self", "cls")
 
 
 def takes_one_argument(func: Callable[..., object]) -> bool:
@@ -74,7 +85,7 @@ def takes_one_argument(func: Callable[..., object]) -> bool:
         # A decorator's wrapper(*args, **kwargs) tells nothing; the function that it wraps does.
         named = inspect.unwrap(func, stop=_names_its_parameters)
         signature = inspect.signature(named, follow_wrapped=False)
-    except ValueError:
+    except (TypeError, ValueError):
         return True
     try:
         signature.bind(None)

@@ -141,13 +141,7 @@ class HasMethods:
         (is_async, "an async function"),
         (is_async_generator, "a generator function"),
         (is_generator, "a generator function"),
-        (is_async_below, "an async function"),
-        (is_async_far_below, "an async function"),
         (functools.update_wrapper(functools.partial(is_async), is_async), "an async function"),
-        (
-            functools.update_wrapper(functools.partial(is_async_below), takes_env),
-            "an async function",
-        ),
         (
             functools.update_wrapper(functools.partial(is_generator), takes_env),
             "a generator function",
@@ -160,6 +154,28 @@ class HasMethods:
 def test_a_function_that_would_do_nothing_is_a_problem(func, kind):
     problem = problem_of(func)
     assert problem.startswith(f"is {kind}, which does nothing when called: ")
+
+
+@pytest.mark.parametrize(
+    "func",
+    [
+        is_async_below,
+        is_async_far_below,
+        functools.update_wrapper(functools.partial(is_async_below), takes_env),
+    ],
+)
+def test_an_async_function_below_a_decorator_is_a_problem_that_says_so(func):
+    assert problem_of(func) == (
+        "is an async function, below a decorator: call it from a plain def with async_to_sync"
+    )
+
+
+def test_a_function_that_is_wrapped_in_itself_is_judged_by_its_own_signature():
+    def circular(*args): ...
+
+    circular.__wrapped__ = circular
+    circular.__qualname__ = "Jobs.circular"
+    assert problem_of(circular) is None
 
 
 @pytest.mark.skipif(django.VERSION < (3, 0), reason="needs asgiref")

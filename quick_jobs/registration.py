@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import inspect
 import sys
@@ -89,7 +90,10 @@ class RegisteredJob:
     @property
     def location(self) -> str:
         """Where the function is written, like ``/srv/shop/jobs.py, line 12``."""
-        code = getattr(inspect.unwrap(self._func), "__code__", None)
+        function: object = self._func
+        with contextlib.suppress(ValueError):  # it is wrapped in itself
+            function = inspect.unwrap(self._func)
+        code = getattr(function, "__code__", None)
         if code is None:
             return f"module {self._func.__module__}"
         return f"{code.co_filename}, line {code.co_firstlineno}"

@@ -35,11 +35,13 @@ def _may_have_jobs(name: str) -> bool:
 
 def imported_modules(module: ModuleType) -> Set[str]:
     """Return the names that the module's own source imports, of modules or of what is in them."""
-    source = None
-    with contextlib.suppress(Exception):  # a module without a loader or a source
+    tree = ast.parse("")
+    # A module may have no loader or source, or a source that has changed since it was imported.
+    with contextlib.suppress(Exception):
         source = module.__spec__.loader.get_source(module.__name__)  # type: ignore[union-attr]
+        tree = ast.parse(source or "")
     names: Set[str] = set()
-    for node in ast.walk(ast.parse(source or "")):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names.update(_with_packages_around(alias.name))

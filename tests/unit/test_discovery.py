@@ -997,6 +997,14 @@ def test_jobs_of_a_module_that_a_jobs_module_imports_are_told(install, write, so
     )
 
 
+def test_a_source_that_has_changed_since_its_import_is_no_error(install, write):
+    write("shop/emails.py", TWO_JOBS)
+    install(shop="import shop.emails")
+    assert all_jobs() == []
+    write("shop/jobs.py", "def (:")
+    assert len(jobs_left_out()) == 2  # they were seen when they were imported
+
+
 @pytest.mark.parametrize("source", IMPORTS[:5])
 def test_they_are_told_as_well_when_their_module_was_imported_before(install, write, source):
     write("shop/emails.py", TWO_JOBS + "\n    JOBS = [send_emails]\n")

@@ -94,6 +94,14 @@ def test_the_location_is_not_that_of_a_decorator_below():
     assert register_job(60)(passes_on(plain)).location == register_job(60)(plain).location
 
 
+def test_the_location_of_a_function_that_is_wrapped_in_itself_is_its_own():
+    def circular(env): ...
+
+    circular.__wrapped__ = circular
+    line = circular.__code__.co_firstlineno
+    assert register_job(60)(circular).location == f"{__file__}, line {line}"
+
+
 def test_the_location_of_a_builtin_is_its_module():
     assert register_job(60)(print).location == "module builtins"
 

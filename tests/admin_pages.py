@@ -58,7 +58,7 @@ def make_executions(job, runner, count=1, every=60.0, outcome="succeeded", **fie
 
 def log_in(client, *permissions):
     """Log in somebody of the staff with these permissions on the models of quick_jobs."""
-    user = get_user_model().objects.create_user("somebody", is_staff=True)
+    user, _is_new = get_user_model().objects.get_or_create(username="somebody", is_staff=True)
     names = Permission.objects.filter(content_type__app_label="quick_jobs")
     user.user_permissions.set(names.filter(codename__in=permissions))
     client.force_login(user)

@@ -13,7 +13,7 @@ from operator import or_
 from typing import List, Mapping, Optional
 
 from django.db.models import Q
-from django.http import HttpRequest
+from django.http import HttpRequest, QueryDict
 
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.page_clock import page_clock
@@ -40,8 +40,10 @@ _NEWEST = 500
 def searched_for(request: HttpRequest) -> Optional[Newest]:
     """Return which executions are read for the list that ``request`` asks for, found once."""
     if not hasattr(request, "_quick_jobs_searched"):
-        has_words = bool(request.GET.get("q", "").split())
-        found = searched(request.GET, has_words, page_clock(request).now)
+        params, words = request.GET, request.GET.get("q", "")
+        if "term" in params:  # Django's autocomplete, which has no filters
+            params, words = QueryDict(), params["term"]
+        found = searched(params, bool(words.split()), page_clock(request).now)
         request._quick_jobs_searched = found  # type: ignore[attr-defined]
     newest: Optional[Newest] = request._quick_jobs_searched  # type: ignore[attr-defined]
     return newest

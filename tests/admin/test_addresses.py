@@ -3,6 +3,7 @@
 from urllib.parse import parse_qs
 
 import pytest
+from django.contrib import admin
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
@@ -49,6 +50,24 @@ def test_five_words_are_searched_and_no_more(admin_client, executions):
     assert len(listed(admin_client, "jobexecution", **found)) == 100
     assert listed(admin_client, "jobexecution", q="ValueError boom o m nosuch") == []
     assert len(listed(admin_client, "job", q="shop jobs send emails _ nosuch")) == 1
+
+
+def test_the_autocomplete_of_a_sites_own_admin_reads_no_more_than_a_search(
+    admin_user, rf, executions, monkeypatch
+):
+    monkeypatch.setattr("quick_jobs.admin.search.MOST_READ", 20)
+    queryset = JobExecution.objects.all()
+
+    def found(**params):
+        request = rf.get("/admin/autocomplete/", params)
+        request.user = admin_user
+        (text,) = params.values() if len(params) == 1 else (params["term"],)
+        model_admin = admin.site._registry[JobExecution]
+        return model_admin.get_search_results(request, queryset, text)[0].count()
+
+    assert found(q="boom") == found(term="boom") == 20
+    assert found(term="boom", q="", outcome__exact="running") == 20
+    assert found(term="") == 120
 
 
 @pytest.mark.parametrize("name", ["jobexecution_changelist", "job_changelist", "timeline"])

@@ -99,6 +99,12 @@ class HistoryAdmin(DeletionAdmin):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return self._permitted(request, super().get_fields(request, obj))
 
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        return [
+            (title, {**options, "fields": self._permitted(request, options["fields"])})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
     def _permitted(
         self, request: HttpRequest, names: Sequence[Any], others: Collection[str] = ()
     ) -> Sequence[Any]:
@@ -110,7 +116,9 @@ class HistoryAdmin(DeletionAdmin):
             if not links.permits(model)
             for name in told
         }.union(others)
-        lines = (_without(hidden, line) if isinstance(line, tuple) else line for line in names)
+        lines = (
+            _without(hidden, line) if isinstance(line, (list, tuple)) else line for line in names
+        )
         return [line for line in lines if line and line not in hidden]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

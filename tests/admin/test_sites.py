@@ -12,7 +12,7 @@ from django.urls import NoReverseMatch, path, reverse
 
 from quick_jobs.admin import JobAdmin, JobExecutionAdmin, JobRunnerAdmin
 from quick_jobs.models import Job, JobExecution, JobRunner
-from tests.admin_pages import make_executions, make_job, make_runner
+from tests.admin_pages import log_in, make_executions, make_job, make_runner
 
 OURS = {Job: JobAdmin, JobRunner: JobRunnerAdmin, JobExecution: JobExecutionAdmin}
 
@@ -153,6 +153,29 @@ def test_an_admin_derived_from_ours_keeps_the_timeline(settings, admin_client, r
     for model in OURS:
         page = reverse(f"admin:quick_jobs_{model._meta.model_name}_changelist")
         assert f'href="{url}"' in admin_client.get(page).content.decode()
+
+
+def test_lines_of_fields_may_be_lists(settings, admin_client, client, rows):
+    class OwnJobs(JobAdmin):
+        fields = None
+        fieldsets = [(None, {"fields": ["name", ["schedule", "liveness"], ("last_execution",)]})]
+
+    class OwnRunners(JobRunnerAdmin):
+        fields = (["hostname", "pid"], "state")
+
+    class OwnExecutions(JobExecutionAdmin):
+        fieldsets = [(None, {"fields": [["of_job", "in_runner"], "state"]})]
+
+    admins = {Job: OwnJobs, JobRunner: OwnRunners, JobExecution: OwnExecutions}
+    serve(settings, admins)
+    for url in pages(admins, rows):
+        assert admin_client.get(url).status_code == 200, url
+    log_in(client, "view_job")
+    url = reverse("admin:quick_jobs_job_change", args=[rows[Job].pk])
+    html = client.get(url).content.decode()
+    assert "field-schedule" in html
+    assert "field-liveness" not in html
+    assert "field-last_execution" not in html
 
 
 def test_the_lists_and_pages_of_a_sites_own_admin_look_as_django_has_them(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib.util
 import re
 import threading
 import time
@@ -68,7 +69,7 @@ def _is_in_a_module(name: str) -> bool:
 def _spec(module_name: str, parent: Optional[ModuleSpec]) -> Optional[ModuleSpec]:
     with contextlib.suppress(Exception):  # finders read what is in the module search path
         if parent is None:
-            return PathFinder.find_spec(module_name)
+            return importlib.util.find_spec(module_name)  # imports nothing, without a dot
         if parent.submodule_search_locations:
             return PathFinder.find_spec(module_name, list(parent.submodule_search_locations))
     return None

@@ -1,5 +1,8 @@
 """Which jobs are called gone from the code, and what follows from that."""
 
+import importlib.util
+import sys
+
 import pytest
 from django.utils import timezone
 
@@ -88,6 +91,27 @@ def test_a_job_from_elsewhere_is_not_gone_while_no_runner_has_it(admin_client, g
 )
 def test_a_job_may_be_elsewhere_if_a_module_has_its_name(name, may_be):
     assert may_be_elsewhere(name) == may_be
+
+
+def test_a_job_may_be_in_code_that_only_a_finder_knows(monkeypatch, tmp_path):
+    """An editable install has such a finder."""
+    package = tmp_path / "src"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "tasks.py").write_text("def a_job(env): ...")
+
+    class Finder:
+        @staticmethod
+        def find_spec(name, path=None, target=None):
+            if name == "editable_package":
+                where = str(package / "__init__.py")
+                return importlib.util.spec_from_file_location(name, where)
+            return None
+
+    monkeypatch.setattr(sys, "meta_path", [*sys.meta_path, Finder])
+    assert may_be_elsewhere("editable_package.tasks.a_job")
+    assert not may_be_elsewhere("editable_package.tasks.no_such_job")
+    assert not {"editable_package", "editable_package.tasks"}.intersection(sys.modules)
 
 
 def test_below_an_apps_jobs_module_nothing_is_elsewhere(monkeypatch):

@@ -22,9 +22,12 @@ class Links:
     """The addresses of the admin's pages of jobs, executions and runners, as far as permitted.
 
     This is the rule for all pages: what a person may not list, no page names, neither in a column
-    nor in a filter, a title or a link. :meth:`permits` says what that is; columns that tell of
-    other models stand in their admin's ``tells_of``; and an execution, which is named after its
-    job, is given :meth:`shown_job`.
+    nor in a filter, a title or a link. Errors and tracebacks are a part of executions, and may have
+    such names in their text: whoever may list executions sees them as they are.
+
+    :meth:`permits` says what may be listed; columns that tell of other models stand in their
+    admin's ``tells_of``; and an execution, which is named after its job, is given
+    :meth:`shown_job`.
     """
 
     def __init__(self, request: HttpRequest, site: AdminSite) -> None:

@@ -92,7 +92,7 @@ def what_is_deleted(
     """
     found = list(rows[: _MOST_COUNTED + 1] if hasattr(rows, "query") else rows)  # type: ignore[index]
     model: Any = {"job": Job, "runner": JobRunner, "": JobExecution}[group]
-    deleted = (model, JobExecution) if group else (model,)
+    deleted = (model, JobExecution) if group and _have_executions(found, group) else (model,)
     if any(references_to(one) for one in (*deleted, JobRunner.jobs.through)):
         names, numbers, missing, protected = _with_those_that_refer(found, request, site)
     else:
@@ -169,6 +169,13 @@ def _naming(request: HttpRequest, site: AdminSite, missing: Set[str]) -> Callabl
         return format_html('{}: <a href="{}">{}</a>', title, url, text)
 
     return name
+
+
+def _have_executions(rows: List[Any], group: str) -> bool:
+    if len(rows) > _MOST_CHOSEN:
+        return True  # too many to ask for at once
+    pks = [row.pk for row in rows]
+    return JobExecution.objects.filter(Q(**{f"{group}__in": pks})).exists()
 
 
 def _shorten(names: List[Any], count: int) -> None:

@@ -126,6 +126,29 @@ def test_a_name_that_may_not_be_listed_is_not_searched_for(client, rows):
     assert both[0].count("qj-lane-name") == both[1].count("qj-lane-name")
 
 
+@pytest.mark.parametrize("model", ["job", "jobrunner"])
+def test_the_permission_for_executions_is_asked_where_there_are_some(client, rows, model):
+    job = make_job("emptyjob")
+    empty = {"job": job, "jobrunner": make_runner(stopped_at=timezone.now())}[model]
+    log_in(client, f"view_{model}", f"delete_{model}")
+    for row, is_permitted in ((empty, True), (rows[model][0], False)):
+        url = address(f"{model}_delete", row.pk)
+        assert ("permission to delete" not in client.get(url).content.decode()) == is_permitted
+        data = {"action": "delete_selected", "_selected_action": row.pk}
+        html = client.post(address(f"{model}_changelist"), data).content.decode()
+        assert ("permission to delete" not in html) == is_permitted
+        assert client.post(url, {"post": "yes"}).status_code == (302 if is_permitted else 403)
+
+
+def test_the_permission_is_asked_also_if_only_the_last_of_many_rows_has_executions(client, rows):
+    many = [make_job(f"job{number:03}") for number in range(120)]
+    make_executions(many[-1], rows["jobrunner"][0])
+    log_in(client, "view_job", "delete_job")
+    data = {"action": "delete_selected", "_selected_action": [job.pk for job in many]}
+    html = client.post(address("job_changelist"), data).content.decode()
+    assert "permission to delete" in html
+
+
 def test_a_job_that_may_not_be_named_has_its_number(client, rows):
     log_in(client, "view_jobexecution")
     html = client.get(address("timeline")).content.decode()

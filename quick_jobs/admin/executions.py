@@ -125,6 +125,12 @@ class JobExecutionAdmin(HistoryAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         return flatten_fieldsets(self.fieldsets)
 
+    def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
+        changelist = super().get_changelist_instance(request)
+        if self.search_help_text and not links_for(request, self.admin_site).permits(Job):
+            changelist.search_help_text = _("Searches the errors.")
+        return changelist
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Type[ChangeList]:
         return ExecutionChangeList
 

@@ -126,6 +126,16 @@ def test_a_name_that_may_not_be_listed_is_not_searched_for(client, rows):
     assert both[0].count("qj-lane-name") == both[1].count("qj-lane-name")
 
 
+def test_the_search_promises_names_of_jobs_only_to_whoever_may_list_jobs(client, rows):
+    log_in(client, "view_jobexecution")
+    html = client.get(address("jobexecution_changelist")).content.decode()
+    assert 'title="Searches the errors."' in html
+    assert "names of jobs" not in html
+    log_in(client, "view_jobexecution", "view_job")
+    html = client.get(address("jobexecution_changelist")).content.decode()
+    assert 'title="Searches the names of jobs and the errors."' in html
+
+
 @pytest.mark.parametrize("model", ["job", "jobrunner"])
 def test_the_permission_for_executions_is_asked_where_there_are_some(client, rows, model):
     job = make_job("emptyjob")

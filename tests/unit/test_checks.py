@@ -133,6 +133,7 @@ class Wrapping(BaseCommand):
         return self.other.check(**options)
 
 
+@pytest.mark.django_db  # Django 2.2 asks the database in the checks of migrate
 @pytest.mark.parametrize(
     ("command", "is_warning"),
     [

@@ -129,7 +129,8 @@ def test_every_page_is_there_and_so_is_what_it_links_to(settings, admin_client, 
         response = admin_client.get(url)
         assert response.status_code == 200, url
         html = response.content.decode()
-        assert 'href=""' not in html, url
+        # The page that is shown is a link to itself in Django's own paginator, from 6.1 on.
+        assert 'href=""' not in html.replace('href="" aria-current="page"', ""), url
         inside = html.partition('id="content"')[2]
         for link in set(re.findall(r'<a [^>]*?href="([^"#]+)"', inside)):
             target = urljoin(url, link.replace("&amp;", "&"))

@@ -77,6 +77,11 @@ LOGGING = {
 }
 
 
+MAIL = (
+    'MAILERS = {"default": {"BACKEND": "shop.log.Backend"}}'
+    if django.VERSION >= (6, 1)
+    else 'EMAIL_BACKEND = "shop.log.Backend"'
+)
 ADMINS = ["admin@example.com"] if django.VERSION >= (6, 0) else [("Admin", "admin@example.com")]
 
 
@@ -101,7 +106,7 @@ def test_a_log_that_raises_changes_nothing(site, kind, error):
         LOGGING = {{"version": 1, **{LOGGING[kind]!r}}}
         LOGGING["loggers"] = {{"quick_jobs": {{"handlers": ["broken"], "level": "DEBUG"}}}}
         ADMINS = {ADMINS!r}
-        EMAIL_BACKEND = "shop.log.Backend"
+        {MAIL}
     """)
     runner = site.start("run_jobs")
     wait_until(lambda: ticks(site) > 5)

@@ -133,7 +133,8 @@ class Wrapping(BaseCommand):
         return self.other.check(**options)
 
 
-@pytest.mark.django_db  # Django 2.2 asks the database in the checks of migrate
+# Django 2.2 asks every database in the checks of migrate.
+@pytest.mark.django_db(databases=["default", "other"])
 @pytest.mark.parametrize(
     ("command", "is_warning"),
     [

@@ -906,6 +906,8 @@ def test_receivers_and_their_job_have_the_same_connection(max_age):
 def test_what_django_knows_of_the_server_is_asked_once_for_a_thread(max_age):
     if connection.vendor != "mysql":
         pytest.skip("only for MySQL it takes a query")
+    if django.VERSION < (3, 0):
+        pytest.skip("Django 2.2 asks nothing of this when it connects")
     asked = []
 
     def job(env):

@@ -12,6 +12,7 @@ import time
 import uuid
 from contextlib import suppress
 from typing import (
+    Any,
     Callable,
     Collection,
     ContextManager,
@@ -71,13 +72,18 @@ class Storage:
         self._job_ids: Dict[str, int] = {}
         self._connection: Optional[BaseDatabaseWrapper] = None  # of the thread that writes
         self._descriptor: Optional[int] = None
+        self._session: Any = None  # the driver's connection, of which that is the descriptor
 
     def connect(self) -> None:
         """Connect this thread, if it is not, and let others :meth:`break_off` its connection."""
-        self._connection = connections[self.using]
+        connection = connections[self.using]
+        if self._session is not None and connection.connection is self._session:
+            return
+        self._connection = connection
         database_of(self._connection).limit_connecting()
         self._connection.ensure_connection()
         self._descriptor = database_of(self._connection).descriptor()
+        self._session = self._connection.connection
 
     def break_off(self) -> bool:
         """Have the call that waits for the database fail; return whether that can be.
@@ -204,7 +210,7 @@ class Storage:
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
-        self._connection = self._descriptor = None
+        self._connection = self._descriptor = self._session = None
         discard(connections[self.using])
 
     def is_locked(self, error: BaseException) -> bool:

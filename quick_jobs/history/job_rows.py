@@ -13,14 +13,12 @@ from django.db import transaction
 
 from quick_jobs.history.texts import in_every_form
 from quick_jobs.models import Job
-from quick_jobs.registration import RegisteredJob
+from quick_jobs.registration import LONGEST_NAME, RegisteredJob
 
 Item = TypeVar("Item")
 
 # Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
 _ROWS_PER_QUERY = 400
-
-_MAX_NAME = 255  # Job.name
 
 
 class NamesCollide(Exception):
@@ -81,7 +79,7 @@ def _row_of(
 ) -> _Found:
     """Return the row of a job whose name the database may hold for another, or may not take."""
     refusal: Optional[Exception] = None
-    for name in in_every_form(job.name, _MAX_NAME):
+    for name in in_every_form(job.name, LONGEST_NAME):
         try:
             row = _row_with_equal_name(using, job, name)
         except Exception as exc:

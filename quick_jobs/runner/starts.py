@@ -14,9 +14,10 @@ from quick_jobs.durations import LONGEST, format_duration
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
+from quick_jobs.runner.enumeration import enumeration
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.pending_starts import PendingStarts
-from quick_jobs.runner.schedule import Schedule
+from quick_jobs.runner.schedule import Schedule, ScheduledJob
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -25,9 +26,6 @@ _SOON = 60.0
 
 # Seconds that stand for all that is longer, up to what no timedelta can hold.
 _LONG = LONGEST.total_seconds()
-
-# A site may have thousands of jobs.
-_MOST_NAMES = 10
 
 
 class Starts:
@@ -51,12 +49,12 @@ class Starts:
         late = self._schedule.due_after(now + _SOON)
         if not late:
             return
-        starts = []
-        for each in late[:_MOST_NAMES]:
-            seconds = round(min(each.due - now, _LONG))
-            starts.append(f"{each.name} in {format_duration(dt.timedelta(seconds=seconds))}")
-        more = len(late) - len(starts)
-        logger.info("first starts: %s%s", ", ".join(starts), f" and {more} later" if more else "")
+
+        def text(scheduled: ScheduledJob) -> str:
+            seconds = round(min(scheduled.due - now, _LONG))
+            return f"{scheduled.name} in {format_duration(dt.timedelta(seconds=seconds))}"
+
+        logger.info("first starts: %s", enumeration(late, text, "later"))
 
     def next_due(self) -> Optional[float]:
         """Return when :meth:`begin_due` has something to begin, or None while it has no room."""

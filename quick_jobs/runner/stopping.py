@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import Callable, Optional, Sequence
+from typing import Callable, Optional
 
 from quick_jobs.durations import format_duration
 from quick_jobs.history import History, StopInfo
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.runner.enumeration import enumeration
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.running import RunningExecutions
@@ -18,15 +19,6 @@ from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
 
 logger = get_logger(__name__, may_wait=False)
-
-# A site may have thousands of jobs; those that hang are named when they are given up on.
-_MOST_NAMES = 10
-
-
-def enumeration(names: Sequence[str]) -> str:
-    """Return ``names`` in a line, the first ones of many."""
-    more = len(names) - _MOST_NAMES
-    return ", ".join(names[:_MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
 
 
 class Stopping:
@@ -80,7 +72,9 @@ class Stopping:
         names = self._running.names()
         if names:
             time_left = dt.timedelta(seconds=(self._shutdown.deadline or now) - now)
-            logger.info("waiting up to %s for %s", format_duration(time_left), enumeration(names))
+            logger.info(
+                "waiting up to %s for %s", format_duration(time_left), enumeration(names, str)
+            )
 
     def next_check(self) -> Optional[float]:
         """Return when :meth:`proceed` is to be called next, whatever happens."""

@@ -8,17 +8,25 @@ bounded piece of an index, and never the same piece twice.
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, Dict, List, NamedTuple, Optional, Sequence, Tuple
+from typing import Any, Callable, Dict, List, NamedTuple, Optional, Sequence, Tuple
 
 from django.db import connections
 from django.db.models import Max, QuerySet
 
 from quick_jobs.models import JobExecution, JobExecutionQuerySet, JobRunner
 
+# Executions that a batch goes round, at most: older releases of PostgreSQL compare each row with
+# each of them.
+_MOST_SPARED = 1000
+
 # The next moment that a database can tell from one.
 _TICK = dt.timedelta(microseconds=1)
 
 Rows = List["QuerySet[Any]"]
+
+#: Returns the primary keys of the executions that stay among some, which started from one moment
+#: to another. It may return more than are among them.
+Spared = Callable[[JobExecutionQuerySet, dt.datetime, dt.datetime], List[int]]
 
 
 class Rules(NamedTuple):
@@ -26,13 +34,15 @@ class Rules(NamedTuple):
 
     The ``keep_last`` newest of each job stay in any case. If there are
     ``outcomes``, others stay; unless ``jobs`` (primary keys) is None, those of
-    others stay.
+    others stay. With ``keep_newest``, which takes the place of ``keep_last``, the newest execution
+    and the newest success of each job stay that is in the code or in a live runner's list.
     """
 
     older_than: dt.timedelta
     keep_last: int = 0
     outcomes: Sequence[str] = ()
     jobs: Optional[Sequence[int]] = None
+    keep_newest: bool = False
 
     @property
     def spare_some(self) -> bool:
@@ -48,7 +58,7 @@ class NewestOfEachJob:
         self._count = count
         self._oldest: Dict[int, Optional[Tuple[dt.datetime, int]]] = {}
 
-    def among(self, executions: JobExecutionQuerySet) -> List[int]:
+    def among(self, executions: JobExecutionQuerySet, *_: object) -> List[int]:
         """Return the primary keys of those in ``executions`` that are among the newest."""
         latest = executions.values_list("job_id").annotate(Max("started_at"))
         if not any(self._reaches(job, started_at) for job, started_at in latest):
@@ -69,7 +79,7 @@ class NewestOfEachJob:
 class OldExecutions:
     """Executions that started before ``cutoff``, oldest first.
 
-    ``only`` is a condition that goes before ``started_at`` in an index.
+    ``only`` is a condition that goes before ``started_at`` in an index. Those ``spared`` stay.
     """
 
     def __init__(
@@ -78,13 +88,13 @@ class OldExecutions:
         rules: Rules,
         cutoff: dt.datetime,
         only: Dict[str, Any],
-        newest: NewestOfEachJob,
+        spared: Optional[Spared] = None,
     ) -> None:
         self.is_finished = False
         self.reached: Optional[dt.datetime] = None
         self._using = using
         self._rules = rules
-        self._newest = newest
+        self._spared = spared
         self._executions = JobExecution.objects.using(using).filter(**only)
         self._cutoff = cutoff
         # Those that started in the moment reached are done with up to this primary key.
@@ -99,18 +109,25 @@ class OldExecutions:
             self._next = (None, None)
             return []
         rows = self._window(self.reached, size)
-        if self._rules.keep_last:
-            newest = self._newest.among(rows)
-            if len(newest) > most_values(self._using):
-                rows = self._window(self.reached, most_values(self._using))
-                newest = self._newest.among(rows)
-            rows = rows.exclude(pk__in=newest)
+        spared = self._spared_among(self.reached, rows)
+        most = min(most_values(self._using), _MOST_SPARED)
+        if len(spared) > most:
+            rows = self._window(self.reached, most)
+            found = set(rows.values_list("pk", flat=True))
+            spared = list(found.intersection(self._spared_among(self.reached, rows)))
+        if spared:
+            rows = rows.exclude(pk__in=spared)
         return [self._without_those_that_run(rows)]
 
     def advance(self) -> None:
         """Go on behind what was found."""
         self.reached, self._after = self._next
         self.is_finished = self.reached is None
+
+    def _spared_among(self, start: dt.datetime, rows: JobExecutionQuerySet) -> List[int]:
+        if not self._spared:
+            return []
+        return self._spared(rows, start, self._next[0] or self._cutoff)
 
     def _window(self, start: dt.datetime, size: int) -> JobExecutionQuerySet:
         """Return those of the next ``size`` executions that have the right outcome."""

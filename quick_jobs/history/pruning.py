@@ -17,13 +17,14 @@ from quick_jobs.databases.base import Database
 from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.history.batch_size import BatchSize
 from quick_jobs.history.in_use import InUse
+from quick_jobs.history.newest import NewestOfKnownJobs
 from quick_jobs.history.pieces import Pieces
-from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules
+from quick_jobs.history.prunable import NewestOfEachJob, OldExecutions, Rows, Rules, Spared
 from quick_jobs.history.unused import ForgottenJobs, GoneRunners
 from quick_jobs.models import JobExecution
 from quick_jobs.registration import registered_as
 
-Search = Union[OldExecutions, GoneRunners, ForgottenJobs]
+Search = Union[NewestOfKnownJobs, OldExecutions, GoneRunners, ForgottenJobs]
 
 #: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
 BATCH_SIZE = 50_000
@@ -56,11 +57,12 @@ class Pruning:
     def by_retention(cls, using: str) -> Optional[Pruning]:
         """Return the pruning that ``QUICK_JOBS_HISTORY_RETENTION`` asks for, or None.
 
-        It is for a runner: its steps are shorter, and after it has deleted
-        much, it leaves unused runners and jobs to the next pruning.
+        It is for a runner: it keeps the newest executions of the jobs there
+        are, its steps are shorter, and after it has deleted much, it leaves
+        unused runners and jobs to the next pruning.
         """
-        retention = conf.history_retention
-        return None if retention is None else cls(using, Rules(retention), in_runner=True)
+        age = conf.history_retention
+        return None if age is None else cls(using, Rules(age, keep_newest=True), in_runner=True)
 
     def __init__(
         self,
@@ -92,6 +94,7 @@ class Pruning:
         step_time = _STEP_TIME_IN_RUNNER if in_runner else self._database.cleanup_batch_time
         self._size = BatchSize(batch_size, step_time)
         self._searches: Optional[List[Search]] = None
+        self._newest: Optional[NewestOfKnownJobs] = None
         self._conflicts = 0
         self._was_refused = False
         self._pieces = Pieces()
@@ -140,7 +143,7 @@ class Pruning:
         self._was_refused = False
         (self.counted if self._dry_run else self.deleted).update(counts)
         self.in_use.keep(kept)
-        if not self._pieces:
+        if rows and not self._pieces:
             self._size.learn(sum(counts.values()), self._seconds)
         self._unpaused += self._clock() - began
         # As many pieces as take as long as a batch are followed by one pause.
@@ -201,30 +204,39 @@ class Pruning:
         """Return the searches, one after the other."""
         rules, using = self._rules, self._using
         cutoff = as_stored(database_now(using) - rules.older_than)
-        newest = NewestOfEachJob(using, rules.keep_last)
+        spared: Optional[Spared] = None
+        first: List[Search] = []
+        if rules.keep_newest:
+            self._newest = NewestOfKnownJobs(using, cutoff, self._is_in_code)
+            first, spared = [self._newest], self._newest.among
+        elif rules.keep_last:
+            spared = NewestOfEachJob(using, rules.keep_last).among
         conditions: List[Dict[str, Any]] = [{}]
         if rules.jobs is not None:
             conditions = [{"job_id": job} for job in rules.jobs]
         elif rules.outcomes:
             conditions = [{"outcome": outcome} for outcome in rules.outcomes]
-        executions = [OldExecutions(using, rules, cutoff, only, newest) for only in conditions]
+        executions = [OldExecutions(using, rules, cutoff, only, spared) for only in conditions]
         if self._dry_run:
-            return [*executions]
+            return [*first, *executions]
 
         def unused(may_have_old: Callable[[], bool]) -> List[Search]:
             jobs = ForgottenJobs(using, cutoff, rules.jobs, self._is_in_code)
             return [GoneRunners(using, cutoff, may_have_old, self.in_use), jobs]
 
         before = unused(lambda: True) if self._in_runner else []
-        return [*before, *executions, *unused(self._may_have_left_some)]
+        return [*before, *first, *executions, *unused(self._may_have_left_some)]
 
     def _may_have_left_some(self) -> bool:
         """Return whether runners that are gone may have old executions that stayed."""
-        return self.passed_over or self._rules.spare_some or bool(self.in_use.kept[JobExecution])
+        kept = self._newest or self.in_use.kept[JobExecution]
+        return self.passed_over or self._rules.spare_some or bool(kept)
 
     def _delete(self, rows: Rows) -> Counter[Any]:
         """Delete ``rows`` in one transaction; return how many of each model."""
         counts: Counter[Any] = Counter()
+        if not rows:
+            return counts
         writing = self._database.writing()
         with writing, transaction.atomic(using=self._using, savepoint=False), self._timed():
             for queryset in map(self.in_use.spare, rows):

@@ -318,9 +318,7 @@ def test_the_next_batch_is_found_with_an_index(only, index):
         with connection.cursor() as cursor:  # it would not bother, for so few
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
     executions_at([ago(40) + number * timedelta(seconds=1) for number in range(2000)])
-    search = OldExecutions(
-        "default", Rules(DAY), ago(1), only, prunable.NewestOfEachJob("default", 0)
-    )
+    search = OldExecutions("default", Rules(DAY), ago(1), only)
     by_start = search._by_start(search._old(since=ago(35)))
     assert index in by_start[100:101].explain()
 

@@ -15,7 +15,7 @@ DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_HEARTBEAT_INTERVAL": timedelta(seconds=15),
     "QUICK_JOBS_LOST_AFTER": timedelta(seconds=60),
     "QUICK_JOBS_START_RECORD_TIMEOUT": timedelta(seconds=1),
-    "QUICK_JOBS_HISTORY_RETENTION": None,
+    "QUICK_JOBS_HISTORY_RETENTION": timedelta(days=90),
     "QUICK_JOBS_MAX_TRACEBACK": 64 * 1024,
 }
 
@@ -43,7 +43,7 @@ class Conf:
 
     @property
     def history_retention(self) -> Optional[timedelta]:
-        """How long the history is kept, or None: until it is pruned by hand."""
+        """How long the history is kept, or None: for good, unless it is pruned by hand."""
         if _value("QUICK_JOBS_HISTORY_RETENTION") is None:
             return None
         return _positive_duration("QUICK_JOBS_HISTORY_RETENTION")

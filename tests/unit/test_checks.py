@@ -65,7 +65,7 @@ def test_a_site_without_any_settings_passes():
         ("quick_jobs.E001", "QUICK_JOBS_HEARTBEAT_INTERVAL", "15 s"),
         ("quick_jobs.E002", "QUICK_JOBS_LOST_AFTER", "1 min"),
         ("quick_jobs.E003", "QUICK_JOBS_START_RECORD_TIMEOUT", "1 s"),
-        ("quick_jobs.E004", "QUICK_JOBS_HISTORY_RETENTION", "None"),
+        ("quick_jobs.E004", "QUICK_JOBS_HISTORY_RETENTION", "90 days"),
         ("quick_jobs.E005", "QUICK_JOBS_MAX_TRACEBACK", "65536"),
     ],
 )

@@ -26,7 +26,7 @@ def test_all_settings_are_optional():
     assert conf.heartbeat_interval == timedelta(seconds=15)
     assert conf.lost_after == timedelta(seconds=60)
     assert conf.start_record_timeout == timedelta(seconds=1)
-    assert conf.history_retention is None
+    assert conf.history_retention == timedelta(days=90)
     assert conf.max_traceback == 65536
 
 

@@ -13,7 +13,7 @@
                        what hides it
 ``quick_jobs.E009``    the history is to be in an SQLite older than 3.24
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
-``quick_jobs.W002``    the history is kept for ever (``check --deploy`` only)
+``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
 ``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
@@ -181,15 +181,16 @@ def check_texts(**options: Any) -> List[checks.CheckMessage]:
 def check_history_retention(**_: object) -> List[checks.CheckMessage]:
     """Warn, for a site in production, when nothing ever removes the history."""
     try:
-        kept_for_ever = conf.history_retention is None
+        kept_for_good = conf.history_retention is None
     except ImproperlyConfigured:
         return []  # check_settings tells
-    if not kept_for_ever:
+    if not kept_for_good:
         return []
     return [
         checks.Warning(
-            "QUICK_JOBS_HISTORY_RETENTION is not set: the job history is kept for ever.",
-            hint="Set it to a duration, or run prune_job_history now and then and silence this.",
+            "QUICK_JOBS_HISTORY_RETENTION is None: the job history is kept for good.",
+            hint="Set it to a duration or leave it out (90 days), or run prune_job_history now and "
+            "then and silence this.",
             id="quick_jobs.W002",
         )
     ]

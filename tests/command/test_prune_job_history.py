@@ -90,6 +90,7 @@ def test_a_database_that_does_not_answer_is_told_in_one_line(site):
 
 
 def test_without_an_age_and_a_retention_it_says_what_to_give(site):
+    site.settings("QUICK_JOBS_HISTORY_RETENTION = None")
     completed = site.run("prune_job_history")
     assert completed.returncode == 1
     assert "--older-than 30d" in completed.stderr

@@ -36,7 +36,8 @@ _OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
 class Command(BaseCommand):
     help = (
         "Delete old executions, then the runners that are gone and the jobs that no longer exist, "
-        "if they have no executions left. Running executions of live runners stay."
+        "if they have no executions left. Running executions of live runners stay. Unlike what a "
+        "runner prunes by itself, a job's newest executions stay only with --keep-last."
     )
 
     # A mistake in some app is no reason to keep old history.

@@ -10,6 +10,7 @@ from datetime import timedelta
 from types import FrameType
 from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tuple
 
+from quick_jobs.descriptions import description_of
 from quick_jobs.durations import Duration, to_timedelta
 from quick_jobs.signatures import problem_of
 
@@ -47,6 +48,11 @@ class RegisteredJob:
     def name(self) -> str:
         """The dotted path of the function, like ``shop.jobs.send_emails``."""
         return self._name
+
+    @property
+    def description(self) -> str:
+        """The first line of the function's docstring, in at most 255 characters, or ""."""
+        return description_of(self._func)
 
     @property
     def interval(self) -> timedelta:

@@ -173,10 +173,10 @@ WRONG_JOBS = {
         r"shop.jobs.works must take one argument, the RunEnv: def works\(env\) "
         r"\(.*/shop/jobs.py, line 5\)",
     ),
-    "an async function below a decorator": (
-        "@wrapped\nasync def works(env): pass",
+    "a generator": (
+        "def works(env): yield",
         "quick_jobs.E008",
-        r"shop.jobs.works is an async function, .* \(.*/shop/jobs.py, line 5\)",
+        r"shop.jobs.works is a generator function, .* \(.*/shop/jobs.py, line 5\)",
     ),
     "a decorator above": (
         "def works(env): pass\n\nworks = wrapped(works)",
@@ -412,7 +412,12 @@ def test_jobs_are_printed_with_their_schedules(site):
         def works(env): pass
 
         @register_job(timedelta(days=1))
-        def cleans(env): pass
+        def cleans(env):
+            '''
+            Cleans up.
+
+            All of it.
+            '''
 
         @register_job(1, enabled=False)
         def rests(env): pass
@@ -422,6 +427,7 @@ def test_jobs_are_printed_with_their_schedules(site):
     assert printed.returncode == 0
     assert printed.stdout.splitlines() == [
         "shop.jobs.cleans",
+        "    description: Cleans up.",
         "    interval: 1 day",
         "    variance: 0 s",
         "    timeout: none",

@@ -32,10 +32,10 @@ from quick_jobs.discovery import (
     jobs_without,
     why_left_out,
 )
-from quick_jobs.durations import format_duration
 from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.logs import get_logger, in_background, say
+from quick_jobs.management.job_list import lines_about
 from quick_jobs.models import JobExecution
 from quick_jobs.process_exit import leave
 from quick_jobs.registration import RegisteredJob
@@ -174,12 +174,8 @@ class Command(BaseCommand):
 
     def _print(self, jobs: Sequence[RegisteredJob]) -> None:
         for job in jobs:
-            self.stdout.write(printable(job.name))
-            self.stdout.write(f"    interval: {format_duration(job.interval)}")
-            self.stdout.write(f"    variance: {format_duration(job.variance)}")
-            self.stdout.write(
-                f"    timeout: {'none' if job.timeout is None else format_duration(job.timeout)}"
-            )
+            for line in lines_about(job):
+                self.stdout.write(line)
 
 
 def _seconds(text: str) -> float:

@@ -5,11 +5,13 @@ from __future__ import annotations
 import contextvars
 import functools
 from concurrent.futures import Executor
-from typing import List, MutableMapping, Optional
+from typing import Awaitable, Callable, List, MutableMapping, Optional, TypeVar
 
 import django
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+Result = TypeVar("Result")
 
 if django.VERSION >= (4, 1):
 
@@ -45,12 +47,22 @@ else:
 
 if django.VERSION >= (3, 0):
     from asgiref.local import Local
-    from asgiref.sync import SyncToAsync
+    from asgiref.sync import AsyncToSync, SyncToAsync
 
     try:
         from asgiref.sync import ThreadSensitiveContext
     except ImportError:
         ThreadSensitiveContext = None  # type: ignore[assignment, misc]
+
+    #: Whether a job may be an ``async def``.
+    RUNS_ASYNC = True
+
+    def run_async(func: Callable[[], Awaitable[Result]]) -> Result:
+        """Run an ``async def`` in a new event loop, in a thread of its own.
+
+        Its code that is not async runs in this thread. This one may not have a running event loop.
+        """
+        return AsyncToSync(func, force_new_loop=True)()
 
     def set_thread_context() -> Optional[object]:
         """Have ``sync_to_async`` in this context use a thread of its own, and return its key."""
@@ -89,6 +101,12 @@ if django.VERSION >= (3, 0):
         return not hasattr(local, "is_set")
 
 else:
+    #: Whether a job may be an ``async def``.
+    RUNS_ASYNC = False
+
+    def run_async(func: Callable[[], Awaitable[Result]]) -> Result:
+        """Refuse to: this Django has nothing async."""
+        raise TypeError("an async function needs Django 3.0 or newer")
 
     def set_thread_context() -> Optional[object]:
         """Return None: this Django has nothing async."""

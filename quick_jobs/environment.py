@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.stop_flag import StopFlag, sleep_until_set
 from quick_jobs.tracebacks import members_of
 
 # Exceptions of a group that are looked at: a group might be a member of itself.
@@ -42,7 +43,7 @@ class RunEnv:
 
     __slots__ = ("_stopping", "fatal_errors_requested", "rerun_requested", "stop_requested")
 
-    def __init__(self, stopping: threading.Event) -> None:
+    def __init__(self, stopping: StopFlag) -> None:
         self._stopping = stopping
         self.rerun_requested = False
         self.stop_requested = False
@@ -66,6 +67,15 @@ class RunEnv:
         seconds = to_timedelta(time, "time").total_seconds()
         if self._stopping.wait(min(seconds, threading.TIMEOUT_MAX)):
             raise RunInterrupted("the runner is stopping")
+
+    async def asleep(self, time: Duration) -> None:
+        """Sleep for ``time`` as :meth:`sleep` does, in an ``async def`` job: ``await`` it.
+
+        The other tasks of the event loop go on meanwhile.
+        """
+        self.raise_if_stopping()
+        await sleep_until_set(self._stopping, to_timedelta(time, "time").total_seconds())
+        self.raise_if_stopping()
 
     def request_rerun(self) -> None:
         """Have this job started again at once, without delay, when this execution ends."""

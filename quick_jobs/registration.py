@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tup
 
 from quick_jobs.descriptions import description_of
 from quick_jobs.durations import Duration, to_timedelta
-from quick_jobs.signatures import problem_of
+from quick_jobs.signatures import is_async, problem_of
 
 if TYPE_CHECKING:
     from quick_jobs.environment import RunEnv
@@ -40,6 +40,7 @@ class RegisteredJob:
         self._interval = interval
         self._variance = variance
         self._timeout = timeout
+        self._is_async = is_async(func)
         self._caller = ""
         self._imports = _running_imports()
         functools.update_wrapper(self, func, updated=())
@@ -53,6 +54,11 @@ class RegisteredJob:
     def description(self) -> str:
         """The first line of the function's docstring, in at most 255 characters, or ""."""
         return description_of(self._func)
+
+    @property
+    def is_async(self) -> bool:
+        """Whether a call may return a coroutine: it is an ``async def``, or made around one."""
+        return self._is_async
 
     @property
     def interval(self) -> timedelta:

@@ -6,12 +6,14 @@ import functools
 import inspect
 from typing import Any, Callable, Iterator, List, Optional
 
+from quick_jobs.compat import RUNS_ASYNC
+
 
 def problem_of(func: Callable[..., object]) -> Optional[str]:
     """Return why the function cannot be run as a job, as the end of a sentence, or None."""
-    if _is_async(_called(func)):
+    if not RUNS_ASYNC and _is_async(_called(func)):
         return "is an async function, which does nothing when called: make it a plain def"
-    if any(map(_is_async, layers(func))):  # the decorator may run it, or not
+    if not RUNS_ASYNC and is_async(func):
         return (
             "is an async function, below a decorator: call it from a plain def with async_to_sync"
         )
@@ -25,6 +27,11 @@ def problem_of(func: Callable[..., object]) -> Optional[str]:
     if not takes_one_argument(func):
         return f"must take one argument, the RunEnv: def {func.__name__}(env)"
     return None
+
+
+def is_async(func: object) -> bool:
+    """Return whether it is an ``async def``, or made around one: a call may return a coroutine."""
+    return any(map(_is_async, layers(func)))
 
 
 def layers(func: object) -> Iterator[object]:

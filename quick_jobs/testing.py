@@ -11,10 +11,10 @@ A job can be called like the function that it is::
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import contextvars
 import datetime as dt
-import threading
 import time
 from collections import deque
 from typing import TYPE_CHECKING, Callable, Iterator, List, NamedTuple, Optional
@@ -33,6 +33,7 @@ from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, perform
 from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.stop_flag import StopFlag
 
 if TYPE_CHECKING:
     from quick_jobs.registration import JobFunction
@@ -43,14 +44,14 @@ __all__ = ["FakeEnv", "JobRun", "run_job"]
 class FakeEnv(RunEnv):
     """An ``env`` that shows what a job does with it, and does what the test says.
 
-    Its ``sleep()`` returns at once. ``sleeps`` are the times, in seconds, for
-    which it was called, and ``on_sleep``, if given, is called with each of them.
+    Its ``sleep()`` and ``asleep()`` return at once. ``sleeps`` are the times, in
+    seconds, for which they were called, and ``on_sleep``, if given, is called with each of them.
     ``rerun_requested``, ``stop_requested`` and ``fatal_errors_requested`` say
     what the job has requested.
 
     The runner stops when the test calls :meth:`stop`, or with ``stop_at=n``
     when the job looks for the nth time, by ``is_stopping``,
-    ``raise_if_stopping()`` or ``sleep()``: with 1 it is stopping from the start.
+    ``raise_if_stopping()``, ``sleep()`` or ``asleep()``: with 1 it is stopping from the start.
     Without either, a job that goes on until it is stopped never ends.
     """
 
@@ -59,7 +60,7 @@ class FakeEnv(RunEnv):
         stop_at: Optional[int] = None,
         on_sleep: Optional[Callable[[float], object]] = None,
     ) -> None:
-        super().__init__(threading.Event())
+        super().__init__(StopFlag())
         self.sleeps: List[float] = []
         self._looks = 0
         self._stop_at = stop_at
@@ -84,6 +85,10 @@ class FakeEnv(RunEnv):
         if self._on_sleep is not None:
             self._on_sleep(seconds)
         self.raise_if_stopping()
+
+    async def asleep(self, time: Duration) -> None:
+        self.sleep(time)
+        await asyncio.sleep(0)  # other tasks have their turn
 
     def _look(self) -> None:
         self._looks += 1
@@ -131,14 +136,24 @@ def run_job(
     run after ``request_rerun()``, and a job that hangs is not timed out. One
     that took longer than its timeout has timed out nevertheless.
 
-    Raises TypeError if ``job`` is not registered, and ``JobsError`` if a runner
-    would refuse it.
+    An ``async def`` job has an event loop and a thread of its own, and what is not async in
+    it, such as the ORM, runs in this thread. In an async test, write
+    ``await sync_to_async(run_job)(job)``.
+
+    Raises TypeError if ``job`` is not registered, ``JobsError`` if a runner
+    would refuse it, and RuntimeError if it is an ``async def`` and this thread has a running
+    event loop.
     """
     if not isinstance(job, RegisteredJob):
         below = job_below(job)
         hint = "" if below is None else f": put it above the other decorators of {below.name}"
         raise TypeError(f"run_job needs a function with @register_job(interval), not {job!r}{hint}")
     check_runnable([job])
+    if job.is_async and _has_running_loop():
+        raise RuntimeError(
+            f"run_job cannot run {job.name}, an async def, in a running event loop: "
+            "write await sync_to_async(run_job)(job), or await the job itself"
+        )
     if env is None:
         env = FakeEnv()
     execution = Execution(1, ScheduledJob(job, 0, time.monotonic()), env, time.time())
@@ -167,6 +182,14 @@ def run_job(
         raise exception
     duration = dt.timedelta(seconds=execution.duration or 0.0)
     return JobRun(execution.outcome, duration, exception, execution.error, env, row)
+
+
+def _has_running_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 class _Record:

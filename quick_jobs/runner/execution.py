@@ -26,10 +26,11 @@ from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
+from quick_jobs.runner.job_call import JobCall
 from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
-from quick_jobs.tracebacks import error_line, shown, user_traceback
+from quick_jobs.tracebacks import error_line, shown, stack_text, user_traceback
 
 # Its public name, whatever the module is called.
 logger = get_logger("quick_jobs.execution")
@@ -43,6 +44,7 @@ class Execution:
     """
 
     __slots__ = (
+        "call",
         "due",
         "duration",
         "entered",
@@ -64,6 +66,7 @@ class Execution:
         self.started_at = started_at
         self.entered: Optional[float] = None
         self.thread_id: Optional[int] = None
+        self.call = JobCall()
         self.outcome = JobExecution.RUNNING
         self.duration: Optional[float] = None
         self.error = ""
@@ -82,6 +85,10 @@ class Execution:
         """What is to be said of it when it has timed out."""
         timeout = dt.timedelta(seconds=self.scheduled.timeout or 0.0)
         return f"ran over its timeout of {format_duration(timeout)}"
+
+    def stack(self, limit: int) -> str:
+        """Return where it is just now, in at most ``limit`` bytes; "" when it does not run."""
+        return self.call.stack(limit) or stack_text(self.thread_id, limit)
 
     def record(self) -> Record:
         """Return what is known of it now."""
@@ -210,7 +217,7 @@ def _call(
     execution.started_at = wall_clock()
     execution.entered = entered = clock()
     try:
-        result = execution.scheduled.job(execution.env)
+        result = execution.call.run(execution.scheduled.job, execution.env)
         if result is not None:
             refuse_unfinished(result)
     except BaseException as exc:

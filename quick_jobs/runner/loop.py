@@ -30,6 +30,7 @@ from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.stopping import Stopping
 from quick_jobs.runner.workers import WorkerPool
+from quick_jobs.stop_flag import StopFlag
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -70,7 +71,7 @@ class Runner:
         self._outbox = Outbox(history, options.max_traceback)
         self._context = contextvars.copy_context()
         self._pool: WorkerPool[Execution] = WorkerPool(self._work, self._report_dead_worker)
-        self._is_stopping = threading.Event()
+        self._is_stopping = StopFlag()
         self._starts = Starts(
             Schedule(jobs, clock(), random),
             self._is_stopping,

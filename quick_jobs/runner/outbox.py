@@ -9,7 +9,6 @@ from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
-from quick_jobs.tracebacks import stack_text
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -34,7 +33,7 @@ class Outbox:
 
     def put_given_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
         """Put on record, and log, that ``execution`` is waited for no longer, and where it is."""
-        stack = stack_text(execution.thread_id, self._max_traceback)
+        stack = execution.stack(self._max_traceback)
         logger.error("%s %s\n%s", execution.name, error, stack)
         self._put_given_up(execution, outcome, error, stack, now)
 

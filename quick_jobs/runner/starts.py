@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import datetime as dt
 import itertools
-import threading
 from typing import Iterable, List, Optional, Tuple
 
 from quick_jobs.durations import LONGEST, format_duration
@@ -18,6 +17,7 @@ from quick_jobs.runner.enumeration import enumeration
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.pending_starts import PendingStarts
 from quick_jobs.runner.schedule import Schedule, ScheduledJob
+from quick_jobs.stop_flag import StopFlag
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -35,9 +35,7 @@ class Starts:
     is how long, in seconds, a start waits for its record; with 0 none waits.
     """
 
-    def __init__(
-        self, schedule: Schedule, stopping: threading.Event, record_timeout: float
-    ) -> None:
+    def __init__(self, schedule: Schedule, stopping: StopFlag, record_timeout: float) -> None:
         self._schedule = schedule
         self._stopping = stopping
         self._pending = PendingStarts(record_timeout)

@@ -8,12 +8,13 @@ from quick_jobs.tracebacks.exceptions import (
     traceback_of,
 )
 from quick_jobs.tracebacks.formatting import Shown, presentable, shown, traceback_text
-from quick_jobs.tracebacks.stacks import stack_text, user_traceback
+from quick_jobs.tracebacks.stacks import coroutine_stack_text, stack_text, user_traceback
 from quick_jobs.tracebacks.texts import storable
 
 __all__ = [
     "Shown",
     "class_name",
+    "coroutine_stack_text",
     "error_line",
     "members_of",
     "next_in_chain",

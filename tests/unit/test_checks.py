@@ -31,7 +31,8 @@ def takes_nothing(): ...
 
 
 @register_job(60)
-async def is_async(env): ...
+def is_generator(env):
+    yield
 
 
 def messages(deploy=False):
@@ -169,19 +170,19 @@ def test_jobs_of_one_name_are_told(jobs):
 
 
 def test_jobs_that_cannot_be_run_are_told_each(jobs):
-    jobs([takes_nothing, good, is_async])
+    jobs([takes_nothing, good, is_generator])
     told = quick_jobs_checks.check_jobs()
     assert [message.id for message in told] == ["quick_jobs.E008"] * 2
     assert told[0].msg.startswith("tests.unit.test_checks.takes_nothing must take one argument")
-    assert told[1].msg.startswith("tests.unit.test_checks.is_async is an async function")
+    assert told[1].msg.startswith("tests.unit.test_checks.is_generator is a generator function")
 
 
 def test_jobs_that_are_left_out_are_a_warning(jobs, monkeypatch):
     jobs([good])
-    monkeypatch.setattr(quick_jobs_checks, "jobs_left_out", lambda: [is_async])
+    monkeypatch.setattr(quick_jobs_checks, "jobs_left_out", lambda: [is_generator])
     (told,) = quick_jobs_checks.check_jobs()
     assert (told.id, told.level) == ("quick_jobs.W003", checks.WARNING)
-    assert told.msg.startswith("tests.unit.test_checks.is_async is registered in ")
+    assert told.msg.startswith("tests.unit.test_checks.is_generator is registered in ")
 
 
 def test_a_job_that_is_hidden_by_a_decorator_is_told(jobs, monkeypatch):

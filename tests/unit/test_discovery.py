@@ -510,15 +510,16 @@ def test_every_job_that_cannot_be_run_is_told_with_its_place(install):
         def invalid(): ...
 
         @register_job(60)
-        async def waiting(env): ...
+        def waiting(env):
+            yield
         """
     )
     with pytest.raises(JobsError) as error:
         check_runnable(all_jobs())
     assert str(error.value) == (
         f"shop.jobs.invalid must take one argument, the RunEnv: def invalid(env) ({file}, line 7)\n"
-        "shop.jobs.waiting is an async function, which does nothing when called: "
-        f"make it a plain def ({file}, line 10)"
+        "shop.jobs.waiting is a generator function, which does nothing when called: "
+        f"do without yield ({file}, line 10)"
     )
     check_runnable(included_jobs(["shop.jobs.good"]))
 

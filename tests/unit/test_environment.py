@@ -10,12 +10,13 @@ import pytest
 
 from quick_jobs import RunEnv, RunInterrupted
 from quick_jobs.environment import is_interruption
+from quick_jobs.stop_flag import StopFlag
 from tests.site import wait_until
 
 
 @pytest.fixture
 def stopping():
-    return threading.Event()
+    return StopFlag()
 
 
 @pytest.fixture

@@ -28,6 +28,7 @@ from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.schedule import ScheduledJob
 from quick_jobs.signals import execution_started
+from quick_jobs.stop_flag import StopFlag
 from tests.records import MOMENT
 
 LIMIT = 64 * 1024
@@ -40,7 +41,7 @@ def an_execution(func, timeout=None):
     job = RegisteredJob(
         func, timedelta(seconds=60), timeout=None if timeout is None else timedelta(seconds=timeout)
     )
-    env = RunEnv(threading.Event())
+    env = RunEnv(StopFlag())
     return Execution(next(numbers), ScheduledJob(job, 0, DUE), env, started_at=1000.0)
 
 

@@ -6,7 +6,7 @@ from operator import attrgetter
 import django
 import pytest
 
-from quick_jobs.signatures import problem_of
+from quick_jobs.signatures import is_async, problem_of
 
 
 def passes_on(func):
@@ -102,7 +102,7 @@ def test_a_function_that_does_not_take_one_argument_is_a_problem(func):
     assert problem_of(func) == (f"must take one argument, the RunEnv: def {func.__name__}(env)")
 
 
-async def is_async(env): ...
+async def awaits(env): ...
 
 
 async def is_async_generator(env):
@@ -138,16 +138,12 @@ class HasMethods:
 @pytest.mark.parametrize(
     ("func", "kind"),
     [
-        (is_async, "an async function"),
         (is_async_generator, "a generator function"),
         (is_generator, "a generator function"),
-        (functools.update_wrapper(functools.partial(is_async), is_async), "an async function"),
         (
             functools.update_wrapper(functools.partial(is_generator), takes_env),
             "a generator function",
         ),
-        (CallableAsync(), "an async function"),
-        (HasMethods().is_async, "an async function"),
         (HasMethods().is_generator, "a generator function"),
     ],
 )
@@ -156,14 +152,34 @@ def test_a_function_that_would_do_nothing_is_a_problem(func, kind):
     assert problem.startswith(f"is {kind}, which does nothing when called: ")
 
 
-@pytest.mark.parametrize(
-    "func",
-    [
-        is_async_below,
-        is_async_far_below,
-        functools.update_wrapper(functools.partial(is_async_below), takes_env),
-    ],
-)
+ASYNC = [
+    awaits,
+    functools.update_wrapper(functools.partial(awaits), awaits),
+    CallableAsync(),
+    HasMethods().is_async,
+]
+ASYNC_BELOW = [
+    is_async_below,
+    is_async_far_below,
+    functools.update_wrapper(functools.partial(is_async_below), takes_env),
+]
+
+
+@pytest.mark.parametrize("func", [*ASYNC, *ASYNC_BELOW])
+@pytest.mark.skipif(django.VERSION < (3, 0), reason="needs asgiref")
+def test_an_async_function_has_no_problem(func):
+    assert problem_of(func) is None
+
+
+@pytest.mark.parametrize("func", ASYNC)
+@pytest.mark.skipif(django.VERSION >= (3, 0), reason="this Django can run it")
+def test_an_async_function_is_a_problem_where_django_has_nothing_async(func):
+    problem = problem_of(func)
+    assert problem.startswith("is an async function, which does nothing when called: ")
+
+
+@pytest.mark.parametrize("func", ASYNC_BELOW)
+@pytest.mark.skipif(django.VERSION >= (3, 0), reason="this Django can run it")
 def test_an_async_function_below_a_decorator_is_a_problem_that_says_so(func):
     assert problem_of(func) == (
         "is an async function, below a decorator: call it from a plain def with async_to_sync"
@@ -179,11 +195,13 @@ def test_a_function_that_is_wrapped_in_itself_is_judged_by_its_own_signature():
 
 
 @pytest.mark.skipif(django.VERSION < (3, 0), reason="needs asgiref")
-def test_an_async_function_that_async_to_sync_runs_has_no_problem():
+def test_an_async_function_that_async_to_sync_runs_is_a_plain_one():
     from asgiref.sync import async_to_sync
 
-    job = functools.update_wrapper(async_to_sync(is_async), is_async)
+    assert is_async(awaits)
+    job = functools.update_wrapper(async_to_sync(awaits), awaits)
     assert problem_of(job) is None
+    assert not is_async(job)
 
 
 class Methods:

@@ -228,9 +228,10 @@ def test_a_job_whose_code_has_not_run_has_failed():
 
 def test_a_job_that_a_runner_would_refuse_is_refused():
     @a_job
-    async def job(env): ...
+    def job(env):
+        yield
 
-    with pytest.raises(JobsError, match="is an async function"):
+    with pytest.raises(JobsError, match="is a generator function"):
         run_job(job)
 
 

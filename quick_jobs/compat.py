@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import functools
+import threading
 from concurrent.futures import Executor
 from typing import Awaitable, Callable, List, MutableMapping, Optional, TypeVar
 
@@ -81,11 +82,15 @@ if django.VERSION >= (3, 0):
         return executors.pop(key, None)
 
     def shared_async_executor() -> Optional[Executor]:
-        """Return the one executor of all async code, if there is no other and it was used."""
+        """Return the one executor of all async code, if there is no other and it was used.
+
+        In its own thread this is None: to wait there for what it runs would never end.
+        """
         if ThreadSensitiveContext is not None:
             return None
         executor = SyncToAsync.single_thread_executor
-        return executor if executor._threads else None
+        is_its_own = threading.current_thread() in executor._threads
+        return executor if executor._threads and not is_its_own else None
 
     def context_holds_active_settings() -> bool:
         """Return whether an activated language and the like are in the context, not the thread.

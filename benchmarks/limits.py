@@ -56,10 +56,12 @@ def database_limits():
     from django.db import connection
     from django.utils import timezone
 
+    from quick_jobs.databases import database_of
     from quick_jobs.history.record import Record
     from quick_jobs.history.upsert import upsert
     from quick_jobs.models import Job, JobExecution, JobRunner
 
+    database = database_of(connection)
     now = timezone.now()
     job = Job.objects.create(name="shop.jobs.probe")
     runner = JobRunner.objects.create(
@@ -79,12 +81,12 @@ def database_limits():
     def end_one_and_start_the_next():
         number, at = next(numbers), time.time()
         end = Record(number, job.name, at, at, 0.0, 0.0, JobExecution.SUCCEEDED, "", "")
-        upsert(connection, runner.pk, {job.name: job.pk}, [end, start(number + 1, at)])
+        upsert(database, runner.pk, {job.name: job.pk}, [end, start(number + 1, at)])
 
     def start_many():
         at = time.time()
         starts = [start(next(numbers), at) for _ in range(STARTS)]
-        upsert(connection, runner.pk, {job.name: job.pk}, starts)
+        upsert(database, runner.pk, {job.name: job.pk}, starts)
 
     def insert_many():
         with connection.cursor() as cursor:

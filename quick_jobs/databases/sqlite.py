@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import sqlite3
 from contextlib import contextmanager
-from typing import Iterator, Optional
+from typing import ContextManager, Iterator, Optional
 
 from django.db import OperationalError
 
@@ -59,10 +59,8 @@ class SQLite(Database):
     def _moment_place(self) -> str:
         return "%s"  # moments are texts
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        with short_commit(self.connection):
-            yield
+    def writing(self) -> ContextManager[None]:
+        return short_commit(self.connection)
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:

@@ -147,9 +147,10 @@ class Recorder(History):
     def step(self) -> None:
         """Obey the commands there are, waiting for one if need be; then write what is due."""
         self._obey(self._seconds_to_wait())
-        if self._is_closed or self._retries.is_waiting(self._clock()):
+        now = self._clock()
+        if self._is_closed or self._retries.is_waiting(now):
             return
-        self._calls_since = self._clock()
+        self._calls_since = now
         try:
             self._storage.connect()
             self._write()

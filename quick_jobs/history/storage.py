@@ -24,11 +24,10 @@ from typing import (
 )
 
 from django.db import DatabaseError, connections, router
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
-from quick_jobs.databases.base import break_off
+from quick_jobs.databases.base import Database, break_off
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
 from quick_jobs.history.job_rows import in_parts, register_jobs
 from quick_jobs.history.record import Record
@@ -70,30 +69,37 @@ class Storage:
         self._jobs = jobs
         self._runner_id: Optional[int] = None
         self._job_ids: Dict[str, int] = {}
-        self._connection: Optional[BaseDatabaseWrapper] = None  # of the thread that writes
+        self._database: Optional[Database] = None  # by the connection of the thread that writes
         self._descriptor: Optional[int] = None
         self._session: Any = None  # the driver's connection, of which that is the descriptor
 
-    def connect(self) -> None:
+    def connect(self) -> Database:
         """Connect this thread, if it is not, and let others :meth:`break_off` its connection."""
         connection = connections[self.using]
-        if self._session is not None and connection.connection is self._session:
-            return
-        self._connection = connection
-        database_of(self._connection).limit_connecting()
-        self._connection.ensure_connection()
-        self._descriptor = database_of(self._connection).descriptor()
-        self._session = self._connection.connection
+        database = self._database
+        if database and self._session is not None and connection.connection is self._session:
+            return database
+        database = self._database = database_of(connection)
+        database.commit_each_write()
+        database.limit_connecting()
+        connection.ensure_connection()
+        self._descriptor = database.descriptor()
+        self._session = connection.connection
+        return database
+
+    def _connected(self) -> Database:
+        """Return what :meth:`connect` returned, or connect: nobody else closes the connection."""
+        return self._database or self.connect()
 
     def break_off(self) -> bool:
         """Have the call that waits for the database fail; return whether that can be.
 
         This is for any other thread.
         """
-        descriptor, connection = self._descriptor, self._connection
-        if descriptor is None and connection is not None:
+        descriptor, database = self._descriptor, self._database
+        if descriptor is None and database is not None:
             with suppress(Exception):  # while it is being made, its driver may not show it yet
-                descriptor = database_of(connection).descriptor()
+                descriptor = database.descriptor()
         if descriptor is None:
             return False
         break_off(descriptor)
@@ -108,8 +114,8 @@ class Storage:
 
         Raises ``NotMigrated`` if the tables are not there, and ``NamesCollide``.
         """
-        self._commit_each_write()
         try:
+            self._connected()
             # Finds none, but needs all the columns. Those of the other tables are needed below.
             list(JobExecution.objects.using(self.using).filter(pk=0))
             with self._writing():
@@ -151,10 +157,11 @@ class Storage:
     def write(self, records: Sequence[Record]) -> None:
         """Put starts and ends on record in one transaction. An end overwrites, a start does not."""
         assert self._runner_id is not None, "the runner is to be registered first"
-        connection = connections[self.using]
-        with self._writing():
-            upsert(connection, self._runner_id, self._job_ids, records)
-        connection.queries_log.clear()  # with DEBUG it would keep thousands of these statements
+        database = self._connected()
+        with database.writing():
+            upsert(database, self._runner_id, self._job_ids, records)
+        # With DEBUG it would keep thousands of these statements.
+        database.connection.queries_log.clear()
 
     def probe(self, dropped_executions: int) -> None:
         """Write something that fails only if the database takes nothing from this runner."""
@@ -198,19 +205,15 @@ class Storage:
         return write("")
 
     def _writing(self) -> ContextManager[None]:
-        self._commit_each_write()
-        return database_of(connections[self.using]).writing()
+        return self._connected().writing()
 
     def _runner_row(self) -> JobRunnerQuerySet:
-        self._commit_each_write()
+        self._connected()
         return JobRunner.objects.using(self.using).filter(pk=self._runner_id)
-
-    def _commit_each_write(self) -> None:
-        database_of(connections[self.using]).commit_each_write()
 
     def reset(self) -> None:
         """Let go of the connection, whatever state it is in."""
-        self._connection = self._descriptor = self._session = None
+        self._database = self._descriptor = self._session = None
         discard(connections[self.using])
 
     def is_locked(self, error: BaseException) -> bool:

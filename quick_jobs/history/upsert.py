@@ -9,9 +9,7 @@ from __future__ import annotations
 from typing import Iterator, List, Mapping, Sequence
 
 from django.db import transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
 
-from quick_jobs.databases import database_of
 from quick_jobs.databases.base import Database
 from quick_jobs.databases.tables import (
     DURATION,
@@ -46,13 +44,12 @@ _EXECUTIONS = UpsertTable(
 
 
 def upsert(
-    connection: BaseDatabaseWrapper,
+    database: Database,
     runner_id: int,
     job_ids: Mapping[str, int],
     records: Sequence[Record],
 ) -> None:
     """Write ``records`` in one transaction."""
-    database = database_of(connection)
 
     def write(part: Sequence[Record]) -> None:
         numbers, jobs, *others = zip(*part)
@@ -63,7 +60,7 @@ def upsert(
     if len(parts) == 1:  # a transaction by itself, in one round trip
         write(parts[0])
         return
-    with transaction.atomic(using=connection.alias):
+    with transaction.atomic(using=database.connection.alias):
         for part in parts:
             write(part)
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import contextvars
+import datetime as dt
 import functools
+import importlib
+import sys
 import threading
 from concurrent.futures import Executor
 from typing import Awaitable, Callable, List, MutableMapping, Optional, TypeVar
@@ -13,6 +16,10 @@ from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 Result = TypeVar("Result")
+if sys.version_info >= (3, 8):
+    from typing import Protocol as Protocol
+else:
+    Protocol = object
 
 if django.VERSION >= (4, 1):
 
@@ -168,3 +175,26 @@ def _starts_in_its_own_way(connection: BaseDatabaseWrapper) -> bool:
     own = getattr(type(connection), START_TRANSACTION)
     is_replaced = own is not getattr(DatabaseWrapper, START_TRANSACTION)
     return is_replaced or START_TRANSACTION in vars(connection)
+
+
+#: What knows time zones, in the order of preference. The second is for Python before 3.9, the
+#: third comes with Django before 4.0, and brings the zones of a system that has none.
+_ZONES = (("zoneinfo", "ZoneInfo"), ("backports.zoneinfo", "ZoneInfo"), ("pytz", "timezone"))
+
+
+def zone_named(name: str) -> dt.tzinfo:
+    """Return the time zone of this IANA name.
+
+    Raises errors of several kinds if there is none.
+    """
+    error: Exception = LookupError(f"no time zones are installed, {name!r} is not found")
+    for module, attribute in _ZONES:
+        try:
+            zone: dt.tzinfo = getattr(importlib.import_module(module), attribute)(name)
+        except ImportError:
+            continue
+        except Exception as exc:
+            error = exc
+        else:
+            return zone
+    raise error

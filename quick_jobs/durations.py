@@ -17,16 +17,17 @@ LONGEST = timedelta(days=365_000)
 _PARTS = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 
 
-def to_timedelta(value: Duration, what: str) -> timedelta:
+def to_timedelta(
+    value: Duration, what: str, kinds: str = "a number of seconds or a timedelta"
+) -> timedelta:
     """Return ``value``, a number of seconds or a ``timedelta``, as ``timedelta``.
 
     Raises TypeError for another type, and ValueError for NaN, a negative value
-    and one of more than 1000 years; the messages begin with ``what``.
+    and one of more than 1000 years; the messages begin with ``what``. ``kinds``
+    are those that the caller takes.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
-        raise TypeError(
-            f"{what} must be a number of seconds or a timedelta, not {reprlib.repr(value)}"
-        )
+        raise TypeError(f"{what} must be {kinds}, not {reprlib.repr(value)}")
     if isinstance(value, float) and not math.isfinite(value):
         raise ValueError(f"{what} must be a finite number of seconds, not {value}")
     try:

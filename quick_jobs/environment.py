@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
+from typing import Callable, Optional, Union
 
 from quick_jobs.durations import Duration, to_timedelta
 from quick_jobs.stop_flag import StopFlag, sleep_until_set
@@ -41,13 +43,47 @@ class RunEnv:
     Its requests take effect when the execution ends.
     """
 
-    __slots__ = ("_stopping", "fatal_errors_requested", "rerun_requested", "stop_requested")
+    __slots__ = (
+        "_due_at",
+        "_previous_success",
+        "_stopping",
+        "fatal_errors_requested",
+        "rerun_requested",
+        "stop_requested",
+    )
 
-    def __init__(self, stopping: StopFlag) -> None:
+    def __init__(
+        self,
+        stopping: StopFlag,
+        due_at: float,
+        previous_success: Union[dt.datetime, Callable[[], Optional[dt.datetime]], None] = None,
+    ) -> None:
         self._stopping = stopping
+        self._due_at = due_at
+        self._previous_success = previous_success
         self.rerun_requested = False
         self.stop_requested = False
         self.fatal_errors_requested = False
+
+    @property
+    def due_at(self) -> dt.datetime:
+        """When this execution was due, without the variance; aware, in UTC.
+
+        A start that makes up for a time that was missed has that time. A run
+        by hand and a rerun are due when they start.
+        """
+        return dt.datetime.fromtimestamp(self._due_at, dt.timezone.utc)
+
+    @property
+    def previous_success(self) -> Optional[dt.datetime]:
+        """When the last execution of this job that succeeded started; aware, in UTC.
+
+        None if there is none on record, or no history is kept. The database is
+        asked when this is read for the first time, and its errors are raised.
+        """
+        if callable(self._previous_success):
+            self._previous_success = self._previous_success()
+        return self._previous_success
 
     @property
     def is_stopping(self) -> bool:

@@ -36,13 +36,20 @@ class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
 
 
 class Job(models.Model):
-    """A job that a runner has registered, with its schedule as last registered."""
+    """A job that a runner has registered, with its schedule as last registered.
+
+    ``schedule`` is the ``repr`` of a clock job's schedule; that of an interval
+    job is empty. ``registered_at`` is when a runner first registered the job.
+    """
 
     id = models.BigAutoField(primary_key=True)
     name = models.CharField(_("name"), max_length=255, unique=True)
     interval = models.DurationField(_("interval"), default=dt.timedelta(0))
     variance = models.DurationField(_("variance"), default=dt.timedelta(0))
     timeout = models.DurationField(_("timeout"), null=True, blank=True, default=None)
+    schedule = models.CharField(_("schedule"), max_length=255, blank=True, default="")
+    description = models.CharField(_("description"), max_length=255, blank=True, default="")
+    registered_at = models.DateTimeField(_("registered"), null=True, blank=True, default=None)
 
     objects = JobQuerySet.as_manager()
 
@@ -100,7 +107,19 @@ class JobRunner(models.Model):
         (CRASHED, _("an error in the runner itself")),
     )
 
+    RUNNER = "runner"
+    ONCE = "once"
+    COMMAND = "command"
+    CELERY = "celery"
+    KINDS = (
+        (RUNNER, _("runner")),
+        (ONCE, _("run_jobs --once")),
+        (COMMAND, _("run_job")),
+        (CELERY, _("Celery worker")),
+    )
+
     id = models.BigAutoField(primary_key=True)
+    kind = models.CharField(_("kind"), max_length=16, choices=KINDS, default=RUNNER)
     key = models.UUIDField(_("key"), unique=True, default=uuid.uuid4, editable=False)
     hostname = models.CharField(_("host"), max_length=255)
     pid = models.PositiveIntegerField(_("process"))
@@ -220,6 +239,13 @@ class JobExecution(models.Model):
         blank=True,
         default=None,
         help_text=_("How long after it was due the function was entered."),
+    )
+    due_at = models.DateTimeField(
+        _("due"),
+        null=True,
+        blank=True,
+        default=None,
+        help_text=_("When it was due, without the variance."),
     )
     outcome = models.CharField(_("outcome"), max_length=16, choices=OUTCOMES, default=RUNNING)
     error = models.CharField(

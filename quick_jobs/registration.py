@@ -5,13 +5,15 @@ from __future__ import annotations
 import contextlib
 import functools
 import inspect
+import reprlib
 import sys
 from datetime import timedelta
 from types import FrameType
-from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tuple, Union, cast
 
 from quick_jobs.descriptions import description_of
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.schedules import Schedule, is_schedule, parse_schedule
 from quick_jobs.signatures import is_async, problem_of
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 #: As many characters as the history keeps of a job's name.
 LONGEST_NAME = 255
 
+_NO_INTERVAL = timedelta(0)
 _NO_VARIANCE = timedelta(0)
 
 
@@ -34,6 +37,8 @@ class RegisteredJob:
         interval: timedelta,
         variance: timedelta = _NO_VARIANCE,
         timeout: Optional[timedelta] = None,
+        schedule: Optional[Schedule] = None,
+        resume: bool = False,
     ) -> None:
         self._func = func
         self._name = _name_of(func)
@@ -41,6 +46,8 @@ class RegisteredJob:
         self._variance = variance
         self._timeout = timeout
         self._is_async = is_async(func)
+        self._schedule = schedule
+        self._resume = resume
         self._caller = ""
         self._imports = _running_imports()
         functools.update_wrapper(self, func, updated=())
@@ -62,18 +69,28 @@ class RegisteredJob:
 
     @property
     def interval(self) -> timedelta:
-        """The least time from one start to the next."""
+        """The least time from one start to the next; 0 for a job with a :attr:`schedule`."""
         return self._interval
 
     @property
     def variance(self) -> timedelta:
-        """The most that chance adds to the interval."""
+        """The most that chance adds to the interval, or to a time of the schedule."""
         return self._variance
 
     @property
     def timeout(self) -> Optional[timedelta]:
         """How long an execution may take, or None: as long as it likes."""
         return self._timeout
+
+    @property
+    def schedule(self) -> Optional[Schedule]:
+        """The times at which it starts, or None: it has an interval."""
+        return self._schedule
+
+    @property
+    def resume(self) -> bool:
+        """Whether the schedule goes on over a restart of the runner."""
+        return self._resume
 
     @property
     def registered_in(self) -> str:
@@ -124,34 +141,50 @@ class RegisteredJob:
 
 
 def register_job(
-    interval: Duration,
+    interval: Union[Duration, Schedule],
     variance: Optional[Duration] = None,
     timeout: Optional[Duration] = None,
     enabled: bool = True,
+    *,
+    resume: bool = False,
 ) -> Callable[[JobFunction], JobFunction]:
     """Have the function run again ``interval`` plus a random part of ``variance`` after each start.
 
-    Durations are numbers of seconds or ``timedelta``. When an execution takes
+    Durations are numbers of seconds or ``timedelta``. ``interval`` may be a
+    schedule instead, such as ``at("03:00")``: the function then runs at its
+    times, each plus a random part of ``variance``. When an execution takes
     longer than ``timeout``, the runner stops with an error. With
-    ``enabled=False`` the function stays what it is. Raises TypeError and
+    ``enabled=False`` the function stays what it is. With ``resume=True`` the
+    schedule goes on over a restart of the runner. Raises TypeError and
     ValueError that name the argument and the function.
     """
-    if callable(interval):
+    given, given_resume = cast(object, interval), cast(object, resume)
+    schedule = cast(Schedule, given) if is_schedule(given) else None
+    if callable(given) and schedule is None:
         raise TypeError(
             "@register_job needs an interval: write @register_job(interval), such as "
-            f"@register_job(60), above {getattr(interval, '__qualname__', interval)}"
+            f"@register_job(60), above {getattr(given, '__qualname__', given)}"
         )
 
     def decorator(func: JobFunction) -> JobFunction:
         function = func.__func__ if isinstance(func, staticmethod) else func
         name = _name_of(function)
+        if not isinstance(given_resume, bool):
+            shown = reprlib.repr(given_resume)
+            raise TypeError(f"The resume of {name} must be True or False, not {shown}")
         job = RegisteredJob(
             function,
-            interval=to_timedelta(interval, f"The interval of {name}"),
+            interval=to_timedelta(
+                cast(Duration, given) if schedule is None else _NO_INTERVAL,
+                f"The interval of {name}",
+                'a number of seconds, a timedelta or a schedule such as at("03:00")',
+            ),
             variance=to_timedelta(
                 _NO_VARIANCE if variance is None else variance, f"The variance of {name}"
             ),
             timeout=None if timeout is None else to_timedelta(timeout, f"The timeout of {name}"),
+            schedule=schedule,
+            resume=given_resume,
         )
         if job.timeout == timedelta(0):
             raise ValueError(f"The timeout of {name} must be more than 0, not {timeout!r}")
@@ -179,6 +212,15 @@ def registered_jobs() -> List[RegisteredJob]:
 
 #: By name. It has those, too, that no module keeps as an attribute.
 _registered: Dict[str, Tuple[RegisteredJob, ...]] = {}
+
+
+def schedule_of(name: str, stored: str) -> Optional[Schedule]:
+    """Return the schedule of the job ``name``: as it is registered, else as its row has it.
+
+    None for a job with an interval, and where ``stored`` is not of ``at`` or ``cron``.
+    """
+    registered = registered_as(name)
+    return registered[-1].schedule if registered else parse_schedule(stored)
 
 
 def _running_imports() -> Tuple[Tuple[str, object], ...]:

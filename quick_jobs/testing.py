@@ -32,7 +32,7 @@ from quick_jobs.holders import job_below
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, perform
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.stop_flag import StopFlag
 
 if TYPE_CHECKING:
@@ -53,14 +53,22 @@ class FakeEnv(RunEnv):
     when the job looks for the nth time, by ``is_stopping``,
     ``raise_if_stopping()``, ``sleep()`` or ``asleep()``: with 1 it is stopping from the start.
     Without either, a job that goes on until it is stopped never ends.
+
+    ``due_at`` and ``previous_success`` are what the job reads there: aware
+    datetimes; by default the present and None.
     """
 
     def __init__(
         self,
         stop_at: Optional[int] = None,
         on_sleep: Optional[Callable[[float], object]] = None,
+        due_at: Optional[dt.datetime] = None,
+        previous_success: Optional[dt.datetime] = None,
     ) -> None:
-        super().__init__(StopFlag())
+        due = time.time() if due_at is None else _aware(due_at, "due_at").timestamp()
+        if previous_success is not None:
+            previous_success = _aware(previous_success, "previous_success")
+        super().__init__(StopFlag(), due, previous_success)
         self.sleeps: List[float] = []
         self._looks = 0
         self._stop_at = stop_at
@@ -94,6 +102,12 @@ class FakeEnv(RunEnv):
         self._looks += 1
         if self._looks == self._stop_at:
             self.stop()
+
+
+def _aware(moment: dt.datetime, what: str) -> dt.datetime:
+    if not isinstance(moment, dt.datetime) or moment.utcoffset() is None:
+        raise ValueError(f"{what} must be an aware datetime, not {moment!r}")
+    return moment.astimezone(dt.timezone.utc)
 
 
 class JobRun(NamedTuple):
@@ -156,7 +170,9 @@ def run_job(
         )
     if env is None:
         env = FakeEnv()
-    execution = Execution(1, ScheduledJob(job, 0, time.monotonic()), env, time.time())
+    scheduled = ScheduledJob(job, 0, time.monotonic())
+    scheduled.due_at = env.due_at.timestamp()
+    execution = Execution(1, scheduled, env, time.time())
     record = _Record(execution) if history else None
     async_thread = AsyncThread()
     script_prefix = get_script_prefix()

@@ -19,7 +19,7 @@ def an_identity(**changes):
     return RunnerIdentity(uuid.uuid4(), "example.org", 4711, MOMENT)._replace(**changes)
 
 
-def a_job(name=NAME, interval=60, variance=0, timeout=None):
+def a_job(name=NAME, interval=60, variance=0, timeout=None, schedule=None, resume=False):
     """Return a job that does nothing, as if it stood in the module that ``name`` says."""
 
     def work(env):
@@ -31,6 +31,8 @@ def a_job(name=NAME, interval=60, variance=0, timeout=None):
         timedelta(seconds=interval),
         timedelta(seconds=variance),
         None if timeout is None else timedelta(seconds=timeout),
+        schedule=schedule,
+        resume=resume,
     )
 
 

@@ -13,6 +13,16 @@ def from_timestamp(seconds: float) -> dt.datetime:
     return as_stored(dt.datetime.fromtimestamp(seconds, dt.timezone.utc))
 
 
+def as_aware(moment: dt.datetime) -> dt.datetime:
+    """Return a moment that a model's field holds as an aware one, in UTC."""
+    if not timezone.is_naive(moment):
+        return moment.astimezone(dt.timezone.utc)
+    if not settings.TIME_ZONE:
+        return moment.astimezone(dt.timezone.utc)  # the system's zone, as Django has it
+    aware = timezone.make_aware(moment, timezone.get_default_timezone())
+    return aware.astimezone(dt.timezone.utc)
+
+
 def as_stored(moment: dt.datetime) -> dt.datetime:
     """Return an aware ``moment`` as a model's field holds it: aware with ``USE_TZ``, else naive."""
     if settings.USE_TZ:

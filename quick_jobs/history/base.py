@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import abc
+import datetime as dt
 from typing import Callable, Iterable, NamedTuple, Optional
 
 from quick_jobs.history.messages import HistoryClosed, HistoryMessage
@@ -20,7 +21,7 @@ class StopInfo(NamedTuple):
 
 
 class History(abc.ABC):
-    """Takes what a runner has to say. No method waits for a database."""
+    """Takes what a runner has to say. No method waits for a database, but for one that says so."""
 
     #: Whether anything is kept.
     is_kept: bool
@@ -55,6 +56,13 @@ class History(abc.ABC):
     @abc.abstractmethod
     def break_off(self) -> bool:
         """Have that call fail, which is then tried again; return False if that cannot be."""
+
+    @abc.abstractmethod
+    def previous_success(self, job_name: str, known: Optional[float]) -> Optional[dt.datetime]:
+        """Return when the job's last execution that succeeded started; waits for the database.
+
+        This is for the threads of jobs. ``known`` is the last one in this runner, as POSIX time.
+        """
 
     @abc.abstractmethod
     def stop(self, stop_info: StopInfo) -> None:
@@ -93,6 +101,9 @@ class NoHistory(History):
 
     def break_off(self) -> bool:
         return False
+
+    def previous_success(self, job_name: str, known: Optional[float]) -> Optional[dt.datetime]:
+        return None if known is None else dt.datetime.fromtimestamp(known, dt.timezone.utc)
 
     def stop(self, stop_info: StopInfo) -> None:
         self._tell(HistoryClosed())

@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
-from typing import List, NamedTuple, Union
+from typing import Dict, List, NamedTuple, Optional, Union
 
 
 class StartsRecorded(NamedTuple):
     """These executions are on record; the database answers."""
 
     numbers: List[int]
+
+
+class LastStart(NamedTuple):
+    """The last start of a job that is on record, with POSIX times."""
+
+    started_at: float
+    due_at: Optional[float]
+    is_unfinished: bool  # it was interrupted or abandoned
+
+
+class LastStarts(NamedTuple):
+    """The last start of each job that resumes and has one, by the job's name."""
+
+    by_name: Dict[str, LastStart]
 
 
 class HistoryAway(NamedTuple):
@@ -32,4 +46,6 @@ class ThreadDied(NamedTuple):
     error: BaseException
 
 
-HistoryMessage = Union[StartsRecorded, HistoryAway, HistoryRefused, HistoryClosed, ThreadDied]
+HistoryMessage = Union[
+    StartsRecorded, LastStarts, HistoryAway, HistoryRefused, HistoryClosed, ThreadDied
+]

@@ -25,8 +25,8 @@ _GAP = "\n...\n"
 class Record(NamedTuple):
     """What is known of an execution at its start, or at its end.
 
-    ``started_at`` and ``finished_at`` are POSIX times, ``duration`` and
-    ``lateness`` are in seconds.
+    ``started_at``, ``finished_at`` and ``due_at`` are POSIX times, ``duration``
+    and ``lateness`` are in seconds.
     """
 
     number: int
@@ -38,6 +38,7 @@ class Record(NamedTuple):
     outcome: str
     error: str
     traceback: str
+    due_at: Optional[float] = None
 
     @property
     def is_end(self) -> bool:
@@ -82,7 +83,9 @@ class Record(NamedTuple):
         """Return it as one line of JSON, with times in ISO 8601 and durations in seconds."""
         return json.dumps(
             self._replace(
-                started_at=_iso(self.started_at), finished_at=_iso(self.finished_at)
+                started_at=_iso(self.started_at),
+                finished_at=_iso(self.finished_at),
+                due_at=_iso(self.due_at),
             )._asdict()
         )
 

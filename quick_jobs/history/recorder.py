@@ -7,6 +7,7 @@ tried again, for as long as the runner lives.
 
 from __future__ import annotations
 
+import datetime as dt
 import threading
 import time
 from queue import Empty
@@ -26,9 +27,11 @@ from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
+    LastStarts,
     StartsRecorded,
     ThreadDied,
 )
+from quick_jobs.history.previous_success import previous_success
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.history.record import Record
 from quick_jobs.history.retries import Retries
@@ -76,6 +79,7 @@ class Recorder(History):
         self._lasting = LastingError()
         self._was_refused = False
         self._is_stop_owed = False
+        self._owes_last_starts = storage.has_resuming_jobs
         self._retries = Retries(clock())
         self._beat_at: Optional[float] = None
         self._pruning = AutomaticPruning(storage.using, new_pruning, clock, storage.is_outage)
@@ -110,6 +114,9 @@ class Recorder(History):
 
     def break_off(self) -> bool:
         return self._storage.break_off()
+
+    def previous_success(self, job_name: str, known: Optional[float]) -> Optional[dt.datetime]:
+        return previous_success(job_name, known)
 
     def stop(self, stop_info: StopInfo) -> None:
         self._is_stop_owed = True
@@ -195,6 +202,9 @@ class Recorder(History):
         """Write a batch, then whatever else is due; raise what the database raises."""
         if not self._storage.is_registered:
             self._storage.register()
+        if self._owes_last_starts:
+            self._tell(LastStarts(self._storage.last_starts()))
+            self._owes_last_starts = False
         batch = self._writer.write_next()
         if batch:
             self._tell(StartsRecorded([record.number for record in batch if not record.is_end]))

@@ -30,6 +30,8 @@ from quick_jobs.databases import database_now, database_of
 from quick_jobs.databases.base import Database, break_off
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
 from quick_jobs.history.job_rows import in_parts, register_jobs
+from quick_jobs.history.last_starts import last_starts
+from quick_jobs.history.messages import LastStart
 from quick_jobs.history.record import Record
 from quick_jobs.history.tables import check_tables
 from quick_jobs.history.texts import in_every_form
@@ -149,6 +151,17 @@ class Storage:
                 ignore_conflicts=True,
             )
         return int(runner.pk)
+
+    @property
+    def has_resuming_jobs(self) -> bool:
+        return any(job.resume for job in self._jobs)
+
+    def last_starts(self) -> Dict[str, LastStart]:
+        """Return the last start of each job that resumes and has one, by name."""
+        assert self._runner_id is not None, "the runner is to be registered first"
+        names = [job.name for job in self._jobs if job.resume]
+        job_ids = {name: self._job_ids[name] for name in names}
+        return last_starts(self.using, self._runner_id, job_ids)
 
     def forget_registration(self) -> None:
         """Have the runner and its jobs put on record anew: their rows have gone."""

@@ -37,6 +37,7 @@ _EXECUTIONS = UpsertTable(
         Column("outcome", WORD),
         Column("error", TEXT),
         Column("traceback", TEXT),
+        Column("due_at", TIMESTAMP),
     ),
     key=("runner_id", "number"),
     final="finished_at",

@@ -27,7 +27,7 @@ from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.job_call import JobCall
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.tracebacks import error_line, shown, stack_text, user_traceback
@@ -39,13 +39,14 @@ logger = get_logger("quick_jobs.execution")
 class Execution:
     """An execution from the moment it is due; a worker fills it in, then the loop reads it.
 
-    ``due`` and ``entered`` are monotonic, ``started_at`` is POSIX time, all in
+    ``due`` and ``entered`` are monotonic, ``due_at`` and ``started_at`` are POSIX time, all in
     seconds. ``entered`` and ``thread_id`` are None until a worker has begun.
     """
 
     __slots__ = (
         "call",
         "due",
+        "due_at",
         "duration",
         "entered",
         "env",
@@ -63,6 +64,7 @@ class Execution:
         self.scheduled = scheduled
         self.env = env
         self.due = scheduled.due
+        self.due_at = scheduled.due_at
         self.started_at = started_at
         self.entered: Optional[float] = None
         self.thread_id: Optional[int] = None
@@ -103,6 +105,7 @@ class Execution:
             self.outcome,
             self.error,
             self.traceback,
+            self.due_at,
         )
 
     def record_given_up(self, outcome: str, now: float, error: str, stack: str) -> Record:

@@ -13,6 +13,7 @@ from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
+    LastStarts,
     StartsRecorded,
     ThreadDied,
 )
@@ -24,6 +25,7 @@ from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
+from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import Schedule
 from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
@@ -61,6 +63,7 @@ class Runner:
             {
                 Execution: self._on_ended,
                 StartsRecorded: self._on_starts_recorded,
+                LastStarts: lambda last: self._planning.resume(last.by_name, self._clock()),
                 HistoryAway: self._on_history_away,
                 HistoryRefused: self._on_history_refused,
                 HistoryClosed: self._on_history_closed,
@@ -72,10 +75,14 @@ class Runner:
         self._context = contextvars.copy_context()
         self._pool: WorkerPool[Execution] = WorkerPool(self._work, self._report_dead_worker)
         self._is_stopping = StopFlag()
+        now = clock()
+        schedule = Schedule((), now, random, wall_clock() - now)
+        self._planning = Planning(schedule, jobs, history.is_kept, options.heartbeat_interval, now)
         self._starts = Starts(
-            Schedule(jobs, clock(), random),
+            schedule,
             self._is_stopping,
             options.start_record_timeout if history.is_kept else 0.0,
+            history.previous_success,
         )
         self._running = RunningExecutions()
         self._shutdown = Shutdown(options.stop_timeout)
@@ -90,15 +97,15 @@ class Runner:
             history,
             wall_clock,
             options.stop_after,
-            clock(),
+            now,
         )
         self._housekeeping: Optional[Housekeeping] = None
         if history.is_kept:
-            self._housekeeping = Housekeeping(history, options, clock(), random)
+            self._housekeeping = Housekeeping(history, options, now, random)
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
-        self._starts.announce_late_ones(self._clock())
+        self._planning.announce(self._clock())
         self._history.start(self._inbox.put)
         try:
             while self._shutdown.phase is not Phase.OVER:
@@ -121,6 +128,7 @@ class Runner:
         """Wait until there is something to do, and do it."""
         self._inbox.handle_all(self._seconds_to_wait())
         now = self._clock()
+        self._planning.check(now, self._wall_clock())
         self._begin_due(now)
         for execution in self._starts.overdue(now):
             self._hand_out(execution, now)
@@ -139,7 +147,7 @@ class Runner:
             self._stopping.next_check(),
         ]
         if self._shutdown.phase is Phase.RUNNING:
-            moments.append(self._starts.next_due())
+            moments += [self._starts.next_due(), self._planning.next_check(self._clock())]
         if self._housekeeping:
             moments.append(self._housekeeping.next_check(self._clock(), self._is_stopping.is_set()))
         soonest = min([moment for moment in moments if moment is not None], default=None)

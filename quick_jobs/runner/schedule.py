@@ -1,77 +1,117 @@
-"""Which job is due, and when it will be next. Pure: the caller gives the time and the chance.
-
-A job is due for the first time after a random part of its variance, then
-``interval`` + random(0, variance) after the moment it was last due. A start
-that comes late does not push the following ones. Only when the next start is
-over before this one has begun does the job count from the present again: a
-stall is followed by one start, not by a burst.
-"""
+"""Which job is due, and when it will be next. Pure: the caller gives the time and the chance."""
 
 from __future__ import annotations
 
 import heapq
+import itertools
 import math
 from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
 
+from quick_jobs.runner.clock_job import ClockJob, Notice
+from quick_jobs.runner.scheduled_job import ScheduledJob
+
 if TYPE_CHECKING:
+    from quick_jobs.history.messages import LastStart
     from quick_jobs.registration import RegisteredJob
 
-
-class ScheduledJob:
-    """A job and when it is due, all in seconds, of the clock that the caller reads."""
-
-    __slots__ = ("_following", "_order", "due", "job", "name", "timeout")
-
-    def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
-        self.job = job
-        self.name = job.name
-        self.timeout = None if job.timeout is None else job.timeout.total_seconds()
-        self.due = due
-        self._following = due
-        self._order = order
-
-    def period(self, chance: float) -> float:
-        """Return the seconds from one due time to the next, with this share of the variance."""
-        return self.job.interval.total_seconds() + self.job.variance.total_seconds() * chance
+# Seconds by which the wall clock may move against the monotonic one before clock jobs mind.
+_DRIFT = 1.0
 
 
 class Schedule:
-    """The jobs that wait for their next start, the soonest first."""
+    """The jobs that wait for their next start, the soonest first.
+
+    ``offset`` is what is to be added to monotonic seconds for POSIX time.
+    """
 
     def __init__(
-        self, jobs: Iterable[RegisteredJob], now: float, random: Callable[[], float]
+        self,
+        jobs: Iterable[RegisteredJob],
+        now: float,
+        random: Callable[[], float],
+        offset: float = 0.0,
     ) -> None:
         self._random = random
+        self._offset = self._offset_of_dues = offset
         self._waiting: List[Tuple[float, int, ScheduledJob]] = []
-        for order, job in enumerate(jobs):
-            scheduled = ScheduledJob(job, order, now)
-            scheduled.due += job.variance.total_seconds() * random()
-            self._wait(scheduled)
+        self._clock_jobs: List[ClockJob] = []
+        self._notices: List[Notice] = []
+        self._orders = itertools.count()
+        for job in jobs:
+            self.add(job, now)
+
+    def add(self, job: RegisteredJob, now: float, last: Optional[LastStart] = None) -> ScheduledJob:
+        """Have ``job`` wait for its first start, or for the one after the ``last`` on record."""
+        scheduled = self._scheduled(job, now)
+        if last is None:
+            scheduled.begin(now, self._offset, self._random())
+        else:
+            scheduled.resume(last, now, self._offset, self._random())
+        self._wait(scheduled)
+        return scheduled
+
+    def _scheduled(self, job: RegisteredJob, now: float) -> ScheduledJob:
+        order = next(self._orders)
+        if job.schedule is None:
+            return ScheduledJob(job, order, now)
+        clock_job = ClockJob(job, order, job.schedule, self._notices.append)
+        self._clock_jobs.append(clock_job)
+        return clock_job
+
+    @property
+    def has_clock_jobs(self) -> bool:
+        return bool(self._clock_jobs)
 
     def next_due(self) -> Optional[float]:
-        """Return when the next job is due, or None while all of them are running."""
+        """Return when :meth:`start_due` has something to do, or None while all jobs are running."""
+        self._drop_outdated()
         return self._waiting[0][0] if self._waiting else None
 
     def due_after(self, moment: float) -> List[ScheduledJob]:
         """Return the jobs whose next start is later than ``moment``, the soonest first."""
-        return [scheduled for due, _, scheduled in sorted(self._waiting) if due > moment]
+        return [scheduled for due, _, scheduled in sorted(self._waiting) if moment < due < math.inf]
+
+    def set_clock(self, now: float, wall_now: float) -> None:
+        """Take note of the wall clock: clock jobs wait anew when it was set, or after a sleep."""
+        self._offset = offset = wall_now - now
+        drift = offset - self._offset_of_dues
+        if abs(drift) <= _DRIFT or not self._clock_jobs:
+            return
+        self._offset_of_dues = offset
+        for clock_job in self._clock_jobs:
+            clock_job.clock_was_set(now, offset, back=drift < 0)
+        self._waiting = [entry for entry in self._waiting if not entry[2].is_clock_job]
+        for clock_job in self._clock_jobs:
+            self._waiting.append((clock_job.wake, clock_job.order, clock_job))
+        heapq.heapify(self._waiting)
 
     def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
         """Take out the jobs that are due, the first ones; each comes back with :meth:`ended`."""
         due: List[ScheduledJob] = []
         while self._waiting and self._waiting[0][0] <= now and len(due) < at_most:
-            scheduled = heapq.heappop(self._waiting)[2]
-            period = scheduled.period(self._random())
-            scheduled._following = scheduled.due + period
-            if scheduled._following <= now:
-                scheduled._following = now + period
-            due.append(scheduled)
+            moment, _, scheduled = heapq.heappop(self._waiting)
+            if moment != scheduled.wake:
+                continue
+            if scheduled.start(now, self._offset, self._random()):
+                due.append(scheduled)
+            if scheduled.is_clock_job:
+                self._wait(scheduled)
         return due
 
     def ended(self, scheduled: ScheduledJob, now: float, rerun: bool) -> None:
         """Let a job wait again: until it is due, or not at all with ``rerun``."""
-        scheduled.due = now if rerun else max(now, scheduled._following)
+        scheduled.end(now, self._offset, rerun)
         self._wait(scheduled)
 
+    def take_notices(self) -> List[Notice]:
+        """Return what has happened since the last call that people should know."""
+        notices, self._notices[:] = list(self._notices), []
+        return notices
+
     def _wait(self, scheduled: ScheduledJob) -> None:
-        heapq.heappush(self._waiting, (scheduled.due, scheduled._order, scheduled))
+        heapq.heappush(self._waiting, (scheduled.wake, scheduled.order, scheduled))
+
+    def _drop_outdated(self) -> None:
+        """Take out the first entries of jobs that wait for another moment since."""
+        while self._waiting and self._waiting[0][0] != self._waiting[0][2].wake:
+            heapq.heappop(self._waiting)

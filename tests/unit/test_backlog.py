@@ -69,6 +69,7 @@ def test_a_record_is_written_as_one_line_of_json_with_times_in_iso_8601():
         "outcome": "failed",
         "error": "KeyError: 'x'",
         "traceback": "a\nGrüße \udc80",
+        "due_at": None,
     }
 
 

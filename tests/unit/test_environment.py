@@ -21,7 +21,7 @@ def stopping():
 
 @pytest.fixture
 def env(stopping):
-    return RunEnv(stopping)
+    return RunEnv(stopping, due_at=0.0)
 
 
 def test_it_is_stopping_when_the_runner_is(env, stopping):
@@ -97,7 +97,7 @@ def test_a_request_is_kept_until_the_execution_has_ended(env, request_name):
 
 def test_requests_of_one_execution_are_not_those_of_another(env, stopping):
     env.request_stop()
-    assert RunEnv(stopping).stop_requested is False
+    assert RunEnv(stopping, due_at=0.0).stop_requested is False
 
 
 class BaseExceptionGroup(Exception):  # as Python has it from 3.11 on

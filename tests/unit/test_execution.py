@@ -26,7 +26,7 @@ from quick_jobs.history.record import Record
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.signals import execution_started
 from quick_jobs.stop_flag import StopFlag
 from tests.records import MOMENT
@@ -41,7 +41,7 @@ def an_execution(func, timeout=None):
     job = RegisteredJob(
         func, timedelta(seconds=60), timeout=None if timeout is None else timedelta(seconds=timeout)
     )
-    env = RunEnv(StopFlag())
+    env = RunEnv(StopFlag(), due_at=0.0)
     return Execution(next(numbers), ScheduledJob(job, 0, DUE), env, started_at=1000.0)
 
 
@@ -274,6 +274,7 @@ def test_an_execution_that_waits_has_not_been_entered():
         outcome=JobExecution.RUNNING,
         error="",
         traceback="",
+        due_at=0.0,
     )
     assert execution.thread_id is None
 
@@ -329,6 +330,7 @@ def test_a_record_says_when_it_finished_how_late_it_was_and_how_it_ended():
         outcome=JobExecution.FAILED,
         error="KeyError: 'x'",
         traceback="Traceback …",
+        due_at=0.0,
     )
 
 

@@ -17,7 +17,7 @@ from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.models import JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.signals import execution_finished
 from quick_jobs.tracebacks import error_line, presentable, traceback_text
 
@@ -53,7 +53,7 @@ def a_job(func):
 
 
 def run(func):
-    env = RunEnv(threading.Event())
+    env = RunEnv(threading.Event(), due_at=0.0)
     execution = Execution(1, ScheduledJob(a_job(func), 0, 0.0), env, started_at=0.0)
     execute(execution, contextvars.copy_context(), LIMIT)
     return execution

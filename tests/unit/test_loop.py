@@ -71,6 +71,7 @@ class FakeHistory:
         self.takes_back = True  # a start that is not on record yet
         self.waiting_since = None  # for the database
         self.broken_off = 0
+        self.previous_successes = {}
         self.can_be_broken_off = True
 
     def start(self, tell):
@@ -98,6 +99,9 @@ class FakeHistory:
     def break_off(self):
         self.broken_off += self.can_be_broken_off
         return self.can_be_broken_off
+
+    def previous_success(self, job_name, known):
+        return self.previous_successes.get(job_name)
 
     def stop(self, stop_info):
         self.stop_info = stop_info

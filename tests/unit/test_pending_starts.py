@@ -4,13 +4,13 @@ import threading
 from quick_jobs.environment import RunEnv
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.pending_starts import PendingStarts
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from tests.records import a_job
 
 
 def an_execution(number):
     scheduled = ScheduledJob(a_job(), order=0, due=100.0)
-    return Execution(number, scheduled, RunEnv(threading.Event()), started_at=0.0)
+    return Execution(number, scheduled, RunEnv(threading.Event(), due_at=0.0), started_at=0.0)
 
 
 def waiting(*moments):

@@ -29,6 +29,8 @@ from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
     HistoryRefused,
+    LastStart,
+    LastStarts,
     StartsRecorded,
     ThreadDied,
 )
@@ -41,10 +43,14 @@ FAREWELL = StopInfo(JobRunner.SIGNAL, "SIGTERM", MOMENT)
 HEARTBEAT_INTERVAL = 15.0
 
 
+LAST_START = LastStart(started_at=1000.0, due_at=None, is_unfinished=False)
+
+
 class FakeStorage:
     """Keeps rows by the number of their execution, and fails when told to."""
 
     using = "default"
+    has_resuming_jobs = False
 
     def __init__(self):
         self.is_registered = False
@@ -58,6 +64,10 @@ class FakeStorage:
     def register(self):
         self._ask("register")
         self.is_registered = True
+
+    def last_starts(self):
+        self._ask("last starts")
+        return {"shop.jobs.work": LAST_START}
 
     def connect(self):
         pass
@@ -220,6 +230,25 @@ def test_a_lone_execution_is_written_at_once_and_told(recorder, storage, told):
     recorder.step()
     assert storage.rows == {7: a_start(7)}
     assert told == [StartsRecorded([7])]
+
+
+def test_the_last_starts_of_jobs_that_resume_are_told_once(storage, clock, told):
+    storage.has_resuming_jobs = True
+    storage.outage = OperationalError("the server is restarting")
+    recorder = a_recorder(storage, clock, told.append)
+    recorder.beat(clock.now)
+    recorder.step()
+    assert told == []
+    recover(recorder, storage, clock)
+    assert told == [LastStarts({"shop.jobs.work": LAST_START})]
+
+
+def test_without_jobs_that_resume_the_last_starts_are_not_asked_for(storage, clock, told):
+    recorder = a_recorder(storage, clock, told.append)
+    recorder.beat(clock.now)
+    recorder.step()
+    assert told == []
+    assert "last starts" not in storage.asked
 
 
 def test_ends_are_written_and_only_starts_are_told_by_number(recorder, storage, told):

@@ -116,11 +116,13 @@ def test_disabled_it_stays_the_plain_function_unregistered():
 @pytest.mark.parametrize("argument", ARGUMENTS)
 @pytest.mark.parametrize("value", ["60", True, [60]], ids=repr)
 def test_a_wrong_type_is_an_error_that_names_the_argument_and_the_function(argument, value):
+    kinds = "a number of seconds or a timedelta"
+    if argument == "interval":
+        kinds = 'a number of seconds, a timedelta or a schedule such as at("03:00")'
     with pytest.raises(TypeError) as error:
         register(argument, value)
     assert str(error.value) == (
-        f"The {argument} of tests.unit.test_registration.plain must be a number of seconds "
-        f"or a timedelta, not {value!r}"
+        f"The {argument} of tests.unit.test_registration.plain must be {kinds}, not {value!r}"
     )
 
 

@@ -10,7 +10,7 @@ from quick_jobs.environment import RunEnv
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.running import RunningExecutions
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from tests.records import a_job
 
 NOON = 43_200.0
@@ -19,7 +19,9 @@ numbers = itertools.count(1)
 
 def an_execution(timeout):
     scheduled = ScheduledJob(a_job(timeout=timeout), 0, NOON)
-    return Execution(next(numbers), scheduled, RunEnv(threading.Event()), started_at=0.0)
+    return Execution(
+        next(numbers), scheduled, RunEnv(threading.Event(), due_at=0.0), started_at=0.0
+    )
 
 
 class Watched(RunningExecutions):

@@ -18,7 +18,7 @@ from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import execution
 from quick_jobs.runner.execution import Execution, execute
-from quick_jobs.runner.schedule import ScheduledJob
+from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.signals import execution_finished, execution_started
 
 BOTH = (execution_started, execution_finished)
@@ -57,7 +57,9 @@ def a_job(func, **schedule):
 
 def run(job, clock=time.monotonic):
     """Run a job in this thread, and return its execution."""
-    execution = Execution(1, ScheduledJob(job, 0, 0.0), RunEnv(threading.Event()), started_at=0.0)
+    execution = Execution(
+        1, ScheduledJob(job, 0, 0.0), RunEnv(threading.Event(), due_at=0.0), started_at=0.0
+    )
     execute(execution, contextvars.copy_context(), 64 * 1024, clock)
     return execution
 

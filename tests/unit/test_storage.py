@@ -132,10 +132,17 @@ def test_a_host_name_that_is_too_long_is_cut():
     assert JobRunner.objects.get().hostname == "h" * 255
 
 
+def rename_table(monkeypatch, model):
+    """Have the code ask for a table that is not there."""
+    for field in model._meta.fields:
+        field.cached_col  # noqa: B018 - Django keeps it with the name of the table
+    monkeypatch.setattr(model._meta, "db_table", "no_such_table")
+
+
 @pytest.mark.parametrize("model", [Job, JobRunner, JobRunner.jobs.through, JobExecution])
 def test_a_table_that_is_missing_is_told_with_what_to_do(monkeypatch, model):
     """Whatever is recorded as migrated: somebody may have used --fake."""
-    monkeypatch.setattr(model._meta, "db_table", "no_such_table")
+    rename_table(monkeypatch, model)
     storage = Storage(an_identity(), [a_job()])
     with pytest.raises(NotMigrated, match="'default': run 'manage.py migrate',") as told:
         storage.register()
@@ -184,7 +191,7 @@ def test_tables_that_no_migration_on_record_has_made_will_do(monkeypatch):
 def test_the_command_that_makes_the_tables_fits_the_site(settings, monkeypatch):
     settings.MIGRATION_MODULES = {"quick_jobs": None}
     settings.DATABASE_ROUTERS = [RouterTo("other")]
-    monkeypatch.setattr(Job._meta, "db_table", "no_such_table")
+    rename_table(monkeypatch, Job)
     with pytest.raises(NotMigrated, match="run 'manage.py migrate --run-syncdb --database other'"):
         Storage(an_identity(), [a_job()]).register()
 

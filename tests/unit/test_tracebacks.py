@@ -221,7 +221,7 @@ def fails(env):
 def test_the_users_traceback_begins_with_the_users_code_and_keeps_the_rest():
     """The last frames are ours again, where the user's code called us wrongly."""
     with pytest.raises(TypeError) as error:
-        RegisteredJob(fails, timedelta(0))(RunEnv(threading.Event()))
+        RegisteredJob(fails, timedelta(0))(RunEnv(threading.Event(), due_at=0.0))
     own_and_users = frames_of(error.value.__traceback__.tb_next)
     assert own_and_users[:2] == ["__call__", "fails"]
     below = error.value.with_traceback(error.value.__traceback__.tb_next)
@@ -240,7 +240,7 @@ def test_the_traceback_of_an_error_of_our_own_is_whole():
 def raised_inside():
     """Return an exception that only this package's frames have seen."""
     try:
-        RunEnv(threading.Event()).sleep("long")
+        RunEnv(threading.Event(), due_at=0.0).sleep("long")
     except TypeError as exc:
         return exc.with_traceback(exc.__traceback__.tb_next)
 
@@ -262,7 +262,7 @@ class Hanging:
 
     def __enter__(self):
         job = RegisteredJob(self.job, timedelta(0))
-        env = RunEnv(self.released)
+        env = RunEnv(self.released, due_at=0.0)
         self.thread = threading.Thread(target=job, args=(env,), daemon=True)
         self.thread.start()
         # The last line of its stack is in threading, where it waits.

@@ -1,0 +1,39 @@
+"""The last start of each job on record, for those that resume."""
+
+from __future__ import annotations
+
+from typing import Dict, Mapping
+
+from django.db.models import OuterRef, Subquery
+
+from quick_jobs.databases.timestamps import as_aware
+from quick_jobs.history.job_rows import ROWS_PER_QUERY
+from quick_jobs.history.messages import LastStart
+from quick_jobs.models import Job, JobExecution
+
+
+def last_starts(using: str, runner_id: int, job_ids: Mapping[str, int]) -> Dict[str, LastStart]:
+    """Return the last start of each of these jobs that has one, by name, with one query.
+
+    ``job_ids`` are jobs of this runner, by name.
+    """
+    last = JobExecution.objects.using(using).filter(job=OuterRef("pk")).order_by("-started_at")
+    jobs = Job.objects.using(using)
+    if len(job_ids) <= ROWS_PER_QUERY:
+        jobs = jobs.filter(pk__in=list(job_ids.values()))
+    else:
+        jobs = jobs.filter(runners=runner_id)  # those that do not resume as well
+    rows = {
+        pk: LastStart(
+            as_aware(started_at).timestamp(),
+            None if due_at is None else as_aware(due_at).timestamp(),
+            outcome in JobExecution.UNFINISHED,
+        )
+        for pk, started_at, due_at, outcome in jobs.annotate(
+            last_started_at=Subquery(last.values("started_at")[:1]),
+            last_due_at=Subquery(last.values("due_at")[:1]),
+            last_outcome=Subquery(last.values("outcome")[:1]),
+        ).values_list("pk", "last_started_at", "last_due_at", "last_outcome")
+        if started_at is not None
+    }
+    return {name: rows[pk] for name, pk in job_ids.items() if pk in rows}

@@ -1,0 +1,183 @@
+"""A clock job in the schedule: it starts at the times of its ``At``, ``Cron`` or the like. Pure.
+
+It waits for one time after the other. One that comes while it runs is skipped.
+Those that pass while the process is suspended or stalled are made up for by
+one start, as if the last of them had just come. None starts twice when the
+clock is set back.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from typing import TYPE_CHECKING, Callable, NamedTuple, Optional, Union
+
+from quick_jobs.runner.clock_times import DoneTimes, latest_between
+from quick_jobs.runner.scheduled_job import ScheduledJob
+from quick_jobs.schedules import Schedule, ScheduleError, next_start
+
+if TYPE_CHECKING:
+    from quick_jobs.history.messages import LastStart
+    from quick_jobs.registration import RegisteredJob
+
+# Seconds after which a start is late for another reason than that much is to be done.
+_LATE = 1.0
+
+
+class StartSkipped(NamedTuple):
+    """The job ``name`` was still running at ``time``."""
+
+    name: str
+    time: dt.datetime
+
+
+class NoNextStart(NamedTuple):
+    """The schedule of the job ``name`` gives no next time."""
+
+    name: str
+    error: ScheduleError
+
+
+Notice = Union[StartSkipped, NoNextStart]
+
+
+class ClockJob(ScheduledJob):
+    """A job with a schedule of times, ``schedule``; ``tell`` is called with what should be logged.
+
+    It is woken at its start and, while it runs, at the times that are skipped.
+    """
+
+    __slots__ = (
+        "_done",
+        "_follows",
+        "_is_rerun",
+        "_is_running",
+        "_planned",
+        "_schedule",
+        "_tell",
+        "_wake",
+    )
+
+    is_clock_job = True
+
+    def __init__(
+        self, job: RegisteredJob, order: int, schedule: Schedule, tell: Callable[[Notice], None]
+    ) -> None:
+        super().__init__(job, order, math.inf)
+        self._wake = math.inf
+        self._schedule = schedule
+        self._tell = tell
+        self._planned: Optional[dt.datetime] = None  # the time that comes next
+        self._done = DoneTimes()
+        self._follows = False  # whether that is the next one after the last one that is done
+        self._is_running = False
+        self._is_rerun = False
+
+    @property
+    def wake(self) -> float:
+        return self._wake
+
+    def begin(self, now: float, offset: float, chance: float) -> None:
+        self._share = self.job.variance.total_seconds() * chance
+        self._plan(lambda moment: next_start(self._schedule, moment), now, offset)
+        self._wait(now, offset)
+
+    def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
+        self._share = self.job.variance.total_seconds() * chance
+        last_at = last.started_at if last.due_at is None else max(last.started_at, last.due_at)
+
+        def following(moment: dt.datetime) -> dt.datetime:
+            done = min(moment, _as_datetime(last_at))
+            missed = latest_between(self._schedule, done, moment)
+            if missed is None and last.is_unfinished:
+                missed = _as_datetime(last.started_at if last.due_at is None else last.due_at)
+            return missed or next_start(self._schedule, moment)
+
+        self._plan(following, now, offset)
+        self._wait(now, offset)
+        if last.is_unfinished:
+            self.due = self._wake = now
+
+    def start(self, now: float, offset: float, chance: float) -> bool:
+        if self._is_rerun:
+            self._is_rerun = False
+            self.due_at = now + offset
+        elif self._planned is None or self._planned > _as_datetime(now + offset):
+            self._wait(now, offset)  # the wall clock goes a little slower
+            return False
+        elif self._is_running:
+            self._skip(now, offset)
+            return False
+        else:
+            self._begin_planned(now, offset)
+        self._share = self.job.variance.total_seconds() * chance
+        self._is_running = True
+        self._wake = self._monotonic(self._planned, offset)
+        return True
+
+    def end(self, now: float, offset: float, rerun: bool) -> None:
+        if self._planned is not None and self._planned <= _as_datetime(now + offset):
+            self._skip(now, offset)
+        self._is_running = False
+        self._is_rerun = rerun
+        self._wait(now, offset)
+
+    def clock_was_set(self, now: float, offset: float, back: bool) -> None:
+        """Wait for what comes next by the wall clock, which was set; or the process slept."""
+        if back:
+            self._plan(lambda moment: self._done.next_after(self._schedule, moment), now, offset)
+        self._follows = False
+        if not self._is_rerun:
+            self._wait(now, offset)
+
+    def _begin_planned(self, now: float, offset: float) -> None:
+        """Start for the time that has come, or for the last one that has passed since."""
+        time = self._planned
+        assert time is not None
+        moment = _as_datetime(now + offset)
+        if now > self._monotonic(time, offset) + self._share + _LATE:
+            try:
+                later = latest_between(self._schedule, time, moment)
+            except ScheduleError:
+                later = None
+            if later is not None:
+                time, self._follows = later, False
+        self._finish_with(time, now, offset)
+        self.due_at = time.timestamp()
+
+    def _skip(self, now: float, offset: float) -> None:
+        time = self._planned
+        assert time is not None
+        self._tell(StartSkipped(self.name, time))
+        self._finish_with(time, now, offset)
+        self._wake = self._monotonic(self._planned, offset)
+
+    def _finish_with(self, time: dt.datetime, now: float, offset: float) -> None:
+        self._done.add(time, self._follows)
+        self._plan(lambda moment: next_start(self._schedule, moment), now, offset)
+        self._follows = True
+
+    def _plan(
+        self, following: Callable[[dt.datetime], dt.datetime], now: float, offset: float
+    ) -> None:
+        try:
+            self._planned = following(_as_datetime(now + offset))
+        except ScheduleError as error:
+            self._planned = None
+            self._tell(NoNextStart(self.name, error))
+
+    def _wait(self, now: float, offset: float) -> None:
+        """Wait for the planned time, and the variance unless it is only to be skipped."""
+        if self._is_running:
+            self._wake = self._monotonic(self._planned, offset)
+        elif self._is_rerun:
+            self.due = self._wake = now
+        else:
+            self.due = self._wake = max(now, self._monotonic(self._planned, offset) + self._share)
+
+    def _monotonic(self, time: Optional[dt.datetime], offset: float) -> float:
+        return math.inf if time is None else time.timestamp() - offset
+
+
+def _as_datetime(timestamp: float) -> dt.datetime:
+    return dt.datetime.fromtimestamp(timestamp, dt.timezone.utc)

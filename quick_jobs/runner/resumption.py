@@ -1,0 +1,37 @@
+"""Jobs that wait for what the history says of their last start. Pure."""
+
+from __future__ import annotations
+
+from typing import Dict, Iterable, List, Mapping, Optional
+
+from quick_jobs.history.messages import LastStart
+from quick_jobs.registration import RegisteredJob
+
+# Seconds that they wait for the database to answer.
+_PATIENCE = 60.0
+
+
+class Resumption:
+    """The jobs that resume, from ``now`` until the history has answered, or a minute later."""
+
+    def __init__(self, jobs: Iterable[RegisteredJob], now: float) -> None:
+        self._jobs = list(jobs)
+        self._deadline = now + _PATIENCE
+
+    def next_check(self) -> Optional[float]:
+        """Return when :meth:`overdue` is to be called next."""
+        return self._deadline if self._jobs else None
+
+    def take(
+        self, last_starts: Mapping[str, LastStart]
+    ) -> Dict[RegisteredJob, Optional[LastStart]]:
+        """Take out all, each with its last start."""
+        jobs, self._jobs = self._jobs, []
+        return {job: last_starts.get(job.name) for job in jobs}
+
+    def overdue(self, now: float) -> List[RegisteredJob]:
+        """Take out all if they have waited for too long."""
+        if not self._jobs or now < self._deadline:
+            return []
+        jobs, self._jobs = self._jobs, []
+        return jobs

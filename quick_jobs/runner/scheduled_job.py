@@ -1,0 +1,92 @@
+"""A job in the schedule: when it starts for the first time, and when again. Pure.
+
+An interval job is due for the first time after a random part of its variance,
+then ``interval`` + random(0, variance) after the moment it was last due. A
+start that comes late does not push the following ones. Only when the next
+start is over before this one has begun does the job count from the present
+again: a stall is followed by one start, not by a burst.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Optional
+
+if TYPE_CHECKING:
+    from quick_jobs.history.messages import LastStart
+    from quick_jobs.registration import RegisteredJob
+
+
+class ScheduledJob:
+    """An interval job. ``due`` is when it starts, or has started, in monotonic seconds.
+
+    ``due_at`` is when it was due for its last start without the variance, and
+    ``last_success`` when its last success here started, as POSIX time. Whatever
+    is called ``offset`` is to be added to monotonic seconds for that.
+    """
+
+    __slots__ = (
+        "_following",
+        "_nominal",
+        "_share",
+        "due",
+        "due_at",
+        "job",
+        "last_success",
+        "name",
+        "order",
+        "timeout",
+    )
+
+    #: Whether it follows the wall clock, and is to be woken while it runs.
+    is_clock_job = False
+
+    def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
+        self.job = job
+        self.order = order
+        self.name = job.name
+        self.timeout = None if job.timeout is None else job.timeout.total_seconds()
+        self.due = due
+        self.due_at = 0.0
+        self.last_success: Optional[float] = None
+        self._following = self._nominal = due  # the latter without the variance
+        self._share = 0.0
+
+    @property
+    def wake(self) -> float:
+        """When :meth:`start` is to be called."""
+        return self.due
+
+    def period(self, chance: float) -> float:
+        """Return the seconds from one due time to the next, with this share of the variance."""
+        return self.job.interval.total_seconds() + self.job.variance.total_seconds() * chance
+
+    def begin(self, now: float, offset: float, chance: float) -> None:
+        """Wait for the first start, as if nothing were on record."""
+        self._nominal = now
+        self.due = now + self.job.variance.total_seconds() * chance
+
+    def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
+        """Wait for the start that follows the ``last`` one, which some runner made."""
+        if last.is_unfinished:
+            self.due = self._nominal = now
+            return
+        self._nominal = min(now, last.started_at - offset) + self.job.interval.total_seconds()
+        self.due = max(now, self._nominal + self.job.variance.total_seconds() * chance)
+
+    def start(self, now: float, offset: float, chance: float) -> bool:
+        """Start, as it is due; decide when it starts again. Return whether it does start."""
+        self.due_at = self._nominal + offset
+        self._share = self.job.variance.total_seconds() * chance
+        period = self.job.interval.total_seconds() + self._share
+        self._following = self.due + period
+        if self._following <= now:
+            self._following = now + period
+        return True
+
+    def end(self, now: float, offset: float, rerun: bool) -> None:
+        """Wait for the next start after an execution: at once with ``rerun``."""
+        if rerun or self._following < now:
+            self.due = self._nominal = now
+        else:
+            self.due = self._following
+            self._nominal = self.due - self._share

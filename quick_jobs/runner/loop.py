@@ -140,6 +140,7 @@ class Runner:
         self._outbox.send()
 
     def _seconds_to_wait(self) -> Optional[float]:
+        now = self._clock()
         moments = [
             self._pool.next_check(),
             self._starts.next_check(),
@@ -147,13 +148,13 @@ class Runner:
             self._stopping.next_check(),
         ]
         if self._shutdown.phase is Phase.RUNNING:
-            moments += [self._starts.next_due(), self._planning.next_check(self._clock())]
+            moments += [self._starts.next_due(), self._planning.next_check(now)]
         if self._housekeeping:
-            moments.append(self._housekeeping.next_check(self._clock(), self._is_stopping.is_set()))
-        soonest = min([moment for moment in moments if moment is not None], default=None)
-        if soonest is None:
+            moments.append(self._housekeeping.next_check(now, self._is_stopping.is_set()))
+        known = [moment for moment in moments if moment is not None]
+        if not known:
             return None
-        return min(max(0.0, soonest - self._clock()), threading.TIMEOUT_MAX)
+        return min(max(0.0, min(known) - now), threading.TIMEOUT_MAX)
 
     # Starting.
 

@@ -64,7 +64,8 @@ class Schedule:
 
     def next_due(self) -> Optional[float]:
         """Return when :meth:`start_due` has something to do, or None while all jobs are running."""
-        self._drop_outdated()
+        if self._clock_jobs:
+            self._drop_outdated()
         return self._waiting[0][0] if self._waiting else None
 
     def due_after(self, moment: float) -> List[ScheduledJob]:
@@ -90,8 +91,8 @@ class Schedule:
         due: List[ScheduledJob] = []
         while self._waiting and self._waiting[0][0] <= now and len(due) < at_most:
             moment, _, scheduled = heapq.heappop(self._waiting)
-            if moment != scheduled.wake:
-                continue
+            if scheduled.is_clock_job and moment != scheduled.wake:
+                continue  # it waits for another moment since
             if scheduled.start(now, self._offset, self._random()):
                 due.append(scheduled)
             if scheduled.is_clock_job:
@@ -109,7 +110,8 @@ class Schedule:
         return notices
 
     def _wait(self, scheduled: ScheduledJob) -> None:
-        heapq.heappush(self._waiting, (scheduled.wake, scheduled.order, scheduled))
+        moment = scheduled.wake if scheduled.is_clock_job else scheduled.due
+        heapq.heappush(self._waiting, (moment, scheduled.order, scheduled))
 
     def _drop_outdated(self) -> None:
         """Take out the first entries of jobs that wait for another moment since."""

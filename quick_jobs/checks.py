@@ -15,6 +15,7 @@
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
+``quick_jobs.W004``    a cron expression has both a day of the month and a day of the week
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
 ``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
 =====================  ==============================================================="""
@@ -43,6 +44,8 @@ from quick_jobs.discovery import (
 )
 from quick_jobs.durations import format_duration
 from quick_jobs.models import JobExecution
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.schedules import Cron
 
 _SETTINGS = {
     "quick_jobs.E001": "heartbeat_interval",
@@ -109,6 +112,9 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
         check_runnable(jobs)
     except JobsError as failure:
         messages += _errors(failure, "quick_jobs.E008")
+    for job in jobs:
+        if isinstance(job.schedule, Cron) and job.schedule.takes_either_day:
+            messages.append(_either_day(job))
     return messages
 
 
@@ -194,6 +200,16 @@ def check_history_retention(**_: object) -> List[checks.CheckMessage]:
             id="quick_jobs.W002",
         )
     ]
+
+
+def _either_day(job: RegisteredJob) -> checks.CheckMessage:
+    return checks.Warning(
+        f"{job.name} starts by {job.schedule!r} on all these days of the month, and on all these "
+        "days of the week as well: cron does not ask for both.",
+        hint="Write * for one of the two, and test the date in the job if both must hold. "
+        "If either is meant, silence this.",
+        id="quick_jobs.W004",
+    )
 
 
 def _errors(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:

@@ -26,7 +26,7 @@ from quick_jobs.admin.wording import (
     ago,
     breakable,
     duration_in_words,
-    schedule_in_words,
+    schedule_of_row,
     time_element,
     took_in_words,
 )
@@ -98,7 +98,7 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("schedule"))
     def schedule(self, job: JobRow) -> str:
-        return schedule_in_words(job)
+        return schedule_of_row(job)
 
     @column(gettext_lazy("timeout"))
     def time_limit(self, job: JobRow) -> str:

@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import datetime as dt
 import re
-from typing import List, Optional, Tuple
+from typing import Optional
 
 from django.utils import timezone
-from django.utils.formats import number_format
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_noop
 
 from quick_jobs.models import Job, JobExecution
-
-NOTHING = "-"
+from quick_jobs.registration import registered_as, schedule_of
+from quick_jobs.wording import NOTHING as NOTHING
+from quick_jobs.wording import duration_in_words as duration_in_words
+from quick_jobs.wording import schedule_in_words
 
 _SECOND = dt.timedelta(seconds=1)
 
 _AFTER_DOTS_AND_UNDERSCORES = re.compile(r"(?<=[._])")
-
-
-def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
-    """Return ``duration`` like "3 ms", "2.4 s", "12 s" or "1 min 5 s", in at most ``parts`` units.
-
-    None is shown as a dash, negative durations as 0 ms.
-    """
-    if duration is None:
-        return NOTHING
-    seconds = max(0.0, duration.total_seconds())
-    if seconds < 0.9995:
-        return _("%s ms") % number_format(round(seconds * 1000))
-    if seconds < 9.95:
-        tenths = round(seconds, 1)
-        return _("%s s") % number_format(tenths, 0 if tenths == int(tenths) else 1)
-    words = [_(unit) % number_format(count) for unit, count in _split(round(seconds)) if count]
-    return " ".join(words[:parts])
 
 
 def at_least(duration: dt.timedelta) -> str:
@@ -51,29 +34,13 @@ def took_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
     return duration_in_words(duration)
 
 
-def _split(seconds: int) -> List[Tuple[str, int]]:
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return [
-        (gettext_noop("%s d"), days),
-        (gettext_noop("%s h"), hours),
-        (gettext_noop("%s min"), minutes),
-        (gettext_noop("%s s"), seconds),
-    ]
-
-
-def schedule_in_words(job: Job) -> str:
-    """Return when a job runs, like "every 1 min, up to 15 s more"."""
-    if not job.interval and not job.variance:
-        return _("again and again")
-    every = _("every %(interval)s") % {"interval": duration_in_words(job.interval, parts=4)}
-    if not job.variance:
-        return every
-    return _("%(every)s, up to %(variance)s more") % {
-        "every": every,
-        "variance": duration_in_words(job.variance, parts=4),
-    }
+def schedule_of_row(job: Job) -> str:
+    """Return when a job starts: as the code has it, else as its row has it."""
+    stored: str = getattr(job, "schedule", "")
+    schedule = schedule_of(job.name, stored)
+    if schedule is None and stored and not registered_as(job.name):
+        return stored  # of a class of the site's own, which is not in this process
+    return schedule_in_words(schedule, job.interval, job.variance)
 
 
 def ago(moment: dt.datetime, now: dt.datetime) -> str:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import Iterator
 
+from django.utils import translation
+
 from quick_jobs.console import printable
 from quick_jobs.durations import format_duration
 from quick_jobs.registration import RegisteredJob
+from quick_jobs.wording import schedule_in_words
 
 
 def lines_about(job: RegisteredJob) -> Iterator[str]:
@@ -14,6 +17,7 @@ def lines_about(job: RegisteredJob) -> Iterator[str]:
     yield printable(job.name)
     if job.description:
         yield f"    description: {printable(job.description)}"
-    yield f"    interval: {format_duration(job.interval)}"
-    yield f"    variance: {format_duration(job.variance)}"
+    with translation.override("en"):  # like the rest
+        words = schedule_in_words(job.schedule, job.interval, job.variance)
+    yield f"    schedule: {printable(words)}"
     yield f"    timeout: {'none' if job.timeout is None else format_duration(job.timeout)}"

@@ -70,6 +70,16 @@ class At:
         zone = zone_if_not_the_sites(self.timezone)
         return ", ".join([*words, zone] if zone else words)
 
+    def in_a_sentence(self) -> str:
+        """Return the schedule like "Monday to Friday at 08:00 and 20:00 (Europe/Berlin)"."""
+        facts = {"times": times_in_words(self.times)}
+        if self.days == EVERY_DAY:
+            words = _("every day at %(times)s") % facts
+        else:
+            words = _("%(days)s at %(times)s") % {"days": days_in_words(self.days), **facts}
+        zone = zone_if_not_the_sites(self.timezone)
+        return f"{words} ({zone})" if zone else words
+
     def __repr__(self) -> str:
         arguments = [repr(format_time(time)) for time in self.times]
         if self.days != EVERY_DAY:

@@ -406,9 +406,13 @@ def test_jobs_are_printed_with_their_schedules(site):
         "shop/jobs.py",
         """
         from datetime import timedelta
-        from quick_jobs import register_job
+        from quick_jobs import at, register_job
 
-        @register_job(90, 0.5, timeout=timedelta(hours=2))
+        @register_job(
+            at("08:00", "20:00", days="mon-fri", timezone="Europe/Berlin"),
+            variance=300,
+            timeout=timedelta(hours=2),
+        )
         def works(env): pass
 
         @register_job(timedelta(days=1))
@@ -428,12 +432,10 @@ def test_jobs_are_printed_with_their_schedules(site):
     assert printed.stdout.splitlines() == [
         "shop.jobs.cleans",
         "    description: Cleans up.",
-        "    interval: 1 day",
-        "    variance: 0 s",
+        "    schedule: every 1 d",
         "    timeout: none",
         "shop.jobs.works",
-        "    interval: 1 min 30 s",
-        "    variance: 0.5 s",
+        "    schedule: Monday to Friday at 08:00 and 20:00 (Europe/Berlin), up to 5 min later",
         "    timeout: 2 h",
     ]
 

@@ -15,7 +15,7 @@
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
-``quick_jobs.W004``    a cron expression has both a day of the month and a day of the week
+``quick_jobs.W004``    a cron expression has both a day of the month and one of the week
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
 ``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
 =====================  ==============================================================="""
@@ -204,10 +204,10 @@ def check_history_retention(**_: object) -> List[checks.CheckMessage]:
 
 def _either_day(job: RegisteredJob) -> checks.CheckMessage:
     return checks.Warning(
-        f"{job.name} starts by {job.schedule!r} on all these days of the month, and on all these "
-        "days of the week as well: cron does not ask for both.",
-        hint="Write * for one of the two, and test the date in the job if both must hold. "
-        "If either is meant, silence this.",
+        f"{job.name} starts by {job.schedule!r} on each day that matches the day of the month "
+        "or the day of the week: cron does not ask for both.",
+        hint="If both must hold, write * for one of them, and test the date in the job. "
+        "If either is meant, silence this warning.",
         id="quick_jobs.W004",
     )
 

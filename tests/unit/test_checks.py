@@ -17,7 +17,7 @@ from django.core.management.commands import test as django_test
 from django.db import connection
 
 from quick_jobs import checks as quick_jobs_checks
-from quick_jobs import discovery, register_job
+from quick_jobs import cron, discovery, register_job
 from quick_jobs.discovery import ImportFailed, NameConflict
 from quick_jobs.management.commands import run_jobs
 
@@ -191,6 +191,21 @@ def test_a_job_that_is_hidden_by_a_decorator_is_told(jobs, monkeypatch):
     (told,) = quick_jobs_checks.check_jobs()
     assert told.id == "quick_jobs.E008"
     assert told.msg.startswith("tests.unit.test_checks.good is below another decorator")
+
+
+@register_job(cron("0 9 13 * fri"))
+def takes_either_day(env): ...
+
+
+@register_job(cron("0 9 */2 * fri"))
+def takes_both_days(env): ...
+
+
+def test_a_cron_expression_with_both_kinds_of_days_is_a_warning(jobs):
+    jobs([good, takes_both_days, takes_either_day])
+    [told] = messages().values()
+    assert (told.id, told.level) == ("quick_jobs.W004", checks.WARNING)
+    assert told.msg.startswith(f"{takes_either_day.name} starts by cron('0 9 13 * fri') on ")
 
 
 def test_the_jobs_of_all_apps_are_checked():

@@ -6,8 +6,8 @@ from datetime import timedelta
 
 import pytest
 
-from quick_jobs import RunEnv, register_job
-from quick_jobs.registration import RegisteredJob, registered_as
+from quick_jobs import RunEnv, at, cron, register_job
+from quick_jobs.registration import RegisteredJob, registered_as, schedule_of
 
 ARGUMENTS = ["interval", "variance", "timeout"]
 
@@ -71,7 +71,10 @@ def test_a_job_looks_like_its_function():
     assert repr(job) == "<RegisteredJob tests.unit.test_registration.plain>"
 
 
-@pytest.mark.parametrize("attribute", ["name", "interval", "variance", "timeout", "location"])
+@pytest.mark.parametrize(
+    "attribute",
+    ["name", "interval", "variance", "timeout", "schedule", "resume", "location"],
+)
 def test_what_is_known_of_a_job_is_read_only(attribute):
     with pytest.raises(AttributeError):
         setattr(register_job(60)(plain), attribute, None)
@@ -220,3 +223,59 @@ def test_a_job_that_is_registered_by_code_that_exec_runs_is_remembered():
     run = {"__name__": "nowhere", "register": register}
     exec("job = register()", run)
     assert registered_as(run["job"].name) == (run["job"],)
+
+
+# Schedules.
+
+
+class Own:
+    def following(self, after): ...
+
+    def __repr__(self):
+        return "Own()"
+
+
+@pytest.mark.parametrize("schedule", [at("03:00"), cron("0 3 * * *"), Own()], ids=repr)
+def test_a_schedule_takes_the_place_of_an_interval(schedule):
+    job = register_job(schedule, variance=300, timeout=60, resume=True)(plain)
+    assert job.schedule is schedule
+    assert (job.interval, job.variance) == (timedelta(0), timedelta(minutes=5))
+    assert job.resume is True
+
+
+def test_without_a_schedule_there_is_none_and_it_does_not_resume():
+    job = register_job(60)(plain)
+    assert (job.schedule, job.resume) == (None, False)
+
+
+def test_a_class_is_no_schedule():
+    with pytest.raises(TypeError, match=r"write @register_job\(interval\)"):
+        register_job(Own)
+
+
+@pytest.mark.parametrize("resume", [None, 1, "yes"], ids=repr)
+def test_resume_is_true_or_false(resume):
+    with pytest.raises(TypeError) as error:
+        register_job(60, resume=resume)(plain)
+    assert str(error.value) == (
+        f"The resume of tests.unit.test_registration.plain must be True or False, not {resume!r}"
+    )
+
+
+def test_resume_is_given_by_name():
+    with pytest.raises(TypeError):
+        register_job(60, None, None, True, True)
+
+
+def test_the_schedule_of_a_job_is_that_of_the_code_else_the_stored_one():
+    @register_job(at("03:00"))
+    def by_the_clock(env): ...
+
+    @register_job(60)
+    def by_interval(env): ...
+
+    stored = "at('04:00')"
+    assert schedule_of(by_the_clock.name, stored) == at("03:00")
+    assert schedule_of(by_interval.name, stored) is None
+    assert schedule_of("shop.jobs.gone", stored) == at("04:00")
+    assert schedule_of("shop.jobs.gone", "Own()") is None

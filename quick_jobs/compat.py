@@ -190,11 +190,18 @@ def zone_named(name: str) -> dt.tzinfo:
     error: Exception = LookupError(f"no time zones are installed, {name!r} is not found")
     for module, attribute in _ZONES:
         try:
-            zone: dt.tzinfo = getattr(importlib.import_module(module), attribute)(name)
-        except ImportError:
-            continue
+            make = _imported(module, attribute)
+            if make is not None:
+                return make(name)
         except Exception as exc:
             error = exc
-        else:
-            return zone
     raise error
+
+
+@functools.lru_cache(maxsize=None)  # to look for a module that is not there takes long
+def _imported(module: str, attribute: str) -> Optional[Callable[[str], dt.tzinfo]]:
+    try:
+        found: Callable[[str], dt.tzinfo] = getattr(importlib.import_module(module), attribute)
+    except ImportError:
+        return None
+    return found

@@ -10,7 +10,7 @@ from django.utils import timezone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quick_jobs import at, cron
+from quick_jobs import at, compat, cron
 from quick_jobs.compat import zone_named
 
 UTC = dt.timezone.utc
@@ -266,19 +266,15 @@ def test_without_a_time_zone_the_systems_own_counts(settings):
 
 
 @pytest.mark.parametrize("name", sorted(ZONES))
-def test_zones_of_pytz_are_as_good_as_those_of_zoneinfo(name):
-    pytz = pytest.importorskip("pytz")
-
-    class Nameless(dt.tzinfo):  # so that it is not looked up by its name elsewhere
-        def fromutc(self, moment):
-            return pytz.timezone(name).fromutc(moment)
-
-        def utcoffset(self, moment):
-            return pytz.timezone(name).utcoffset(moment)
-
-    for make in (functools.partial(at, "00:00", "02:15"), functools.partial(cron, "15 */2 * * *")):
-        for moment in changes(name)[:4]:
-            begin, end = moment - 2 * DAY, moment + 2 * DAY
-            assert starts(make(timezone=Nameless()), begin, end) == starts(
-                make(timezone=name), begin, end
-            )
+def test_zones_of_pytz_are_as_good_as_those_of_zoneinfo(name, monkeypatch):
+    pytest.importorskip("pytz")
+    schedules = [
+        at("00:00", "02:15", timezone=name),
+        cron("15 2 * * *", timezone=name),
+        cron("15 */2 * * *", timezone=name),
+    ]
+    spans = [(change - 2 * DAY, change + 2 * DAY) for change in changes(name)[:4]]
+    expected = [starts(schedule, *span) for schedule in schedules for span in spans]
+    monkeypatch.setattr(compat, "_ZONES", [("pytz", "timezone")])
+    assert zone_named(name).zone == name
+    assert [starts(schedule, *span) for schedule in schedules for span in spans] == expected

@@ -45,7 +45,7 @@ class JobAdmin(HistoryAdmin):
 
     list_display = (
         "title",
-        "schedule",
+        "times",
         "last_execution",
         "picture",
         "typical_duration",
@@ -58,7 +58,7 @@ class JobAdmin(HistoryAdmin):
     search_fields = ("name",)
     fields = (
         "name",
-        ("schedule", "time_limit"),
+        ("times", "time_limit"),
         ("last_execution", "typical_duration", "failures"),
         "long_picture",
         ("liveness", "its_runners"),
@@ -97,7 +97,7 @@ class JobAdmin(HistoryAdmin):
         return breakable(job.name)
 
     @column(gettext_lazy("schedule"))
-    def schedule(self, job: JobRow) -> str:
+    def times(self, job: JobRow) -> str:
         return schedule_of_row(job)
 
     @column(gettext_lazy("timeout"))

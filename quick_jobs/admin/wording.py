@@ -36,10 +36,9 @@ def took_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
 
 def schedule_of_row(job: Job) -> str:
     """Return when a job starts: as the code has it, else as its row has it."""
-    stored: str = getattr(job, "schedule", "")
-    schedule = schedule_of(job.name, stored)
-    if schedule is None and stored and not registered_as(job.name):
-        return stored  # of a class of the site's own, which is not in this process
+    schedule = schedule_of(job.name, job.schedule)
+    if schedule is None and job.schedule and not registered_as(job.name):
+        return job.schedule  # of a class of the site's own, which is not in this process
     return schedule_in_words(schedule, job.interval, job.variance)
 
 

@@ -93,8 +93,7 @@ def test_a_row_has_the_words_of_the_code_else_those_of_what_it_holds():
     def known(env): ...
 
     def words(name, stored):
-        row = Job(name=name, variance=dt.timedelta(seconds=60))
-        row.schedule = stored
+        row = Job(name=name, variance=dt.timedelta(seconds=60), schedule=stored)
         return schedule_of_row(row)
 
     assert words(known.name, "at('04:00')") == "every day at 03:00, up to 1 min later"

@@ -113,8 +113,8 @@ class JobRunner(models.Model):
     CELERY = "celery"
     KINDS = (
         (RUNNER, _("runner")),
-        (ONCE, _("run_jobs --once")),
-        (COMMAND, _("run_job")),
+        (ONCE, "run_jobs --once"),
+        (COMMAND, "run_job"),
         (CELERY, _("Celery worker")),
     )
 

@@ -1,0 +1,131 @@
+"""Executions, and what their outcomes mean."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.utils.translation import gettext_lazy as _
+
+from quick_jobs.models.job import Job
+from quick_jobs.models.runner import JobRunner, JobRunnerQuerySet
+
+
+class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
+    """Executions by what has become of them."""
+
+    def running(self) -> JobExecutionQuerySet:
+        """Running in a runner that is alive."""
+        return self._running_in(JobRunner.objects.using(self.db).alive())
+
+    def lost(self) -> JobExecutionQuerySet:
+        """Running when their runner was last heard of, and nobody knows how they ended."""
+        return self._running_in(JobRunner.objects.using(self.db).lost())
+
+    def _running_in(self, runners: JobRunnerQuerySet) -> JobExecutionQuerySet:
+        return self.filter(outcome=JobExecution.RUNNING, runner__in=runners)
+
+
+class JobExecution(models.Model):
+    """One execution of a job in a runner.
+
+    ``started_at`` is the wall-clock time of the runner; ``finished_at`` is
+    ``started_at`` plus ``duration``, which is measured with a monotonic
+    clock. ``number`` counts the executions of a runner: with the runner it
+    makes a write that is tried again find the row of its first try.
+    """
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    INTERRUPTED = "interrupted"
+    TIMED_OUT = "timed_out"
+    ABANDONED = "abandoned"
+    OUTCOMES = (
+        (RUNNING, _("running")),
+        (SUCCEEDED, _("succeeded")),
+        (FAILED, _("failed")),
+        (INTERRUPTED, _("interrupted")),
+        (TIMED_OUT, _("timed out")),
+        (ABANDONED, _("abandoned")),
+    )
+
+    #: No outcome, but the state of what runs in a lost runner: derived, never stored.
+    LOST = "lost"
+
+    #: The states of executions that went wrong: somebody should look into them.
+    WENT_WRONG = frozenset([FAILED, TIMED_OUT, LOST])
+
+    #: The outcomes of executions that did not finish, which is no failure of the job.
+    UNFINISHED = (INTERRUPTED, ABANDONED)
+
+    #: The states that say neither that a job works nor that it fails.
+    TELLS_NOTHING = frozenset([RUNNING, *UNFINISHED])
+
+    #: The outcomes of executions that have ended without success.
+    ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, *UNFINISHED)
+
+    id = models.BigAutoField(primary_key=True)
+    job = models.ForeignKey(
+        Job,
+        verbose_name=_("job"),
+        on_delete=models.CASCADE,
+        related_name="executions",
+        db_index=False,
+    )
+    runner = models.ForeignKey(
+        JobRunner,
+        verbose_name=_("runner"),
+        on_delete=models.CASCADE,
+        related_name="executions",
+        db_index=False,
+    )
+    number = models.BigIntegerField(
+        _("number"), null=True, blank=True, default=None, editable=False
+    )
+    started_at = models.DateTimeField(_("started"))
+    finished_at = models.DateTimeField(_("finished"), null=True, blank=True, default=None)
+    duration = models.DurationField(_("duration"), null=True, blank=True, default=None)
+    lateness = models.DurationField(
+        _("lateness"),
+        null=True,
+        blank=True,
+        default=None,
+        help_text=_("How long after it was due the function was entered."),
+    )
+    due_at = models.DateTimeField(
+        _("due"),
+        null=True,
+        blank=True,
+        default=None,
+        help_text=_("When it was due, without the variance."),
+    )
+    outcome = models.CharField(_("outcome"), max_length=16, choices=OUTCOMES, default=RUNNING)
+    error = models.CharField(
+        _("error"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("The exception's type and message, on one line."),
+    )
+    traceback = models.TextField(_("traceback"), blank=True, default="")
+
+    objects = JobExecutionQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("execution")
+        verbose_name_plural = _("executions")
+        unique_together = (("runner", "number"),)
+        indexes = [
+            models.Index(fields=["started_at"], name="quick_jobs_exec_started"),
+            models.Index(fields=["job", "started_at"], name="quick_jobs_exec_job"),
+            models.Index(fields=["runner", "started_at"], name="quick_jobs_exec_runner"),
+            models.Index(fields=["outcome", "started_at"], name="quick_jobs_exec_outcome"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.job} {self.started_at:%Y-%m-%d %H:%M:%S}"
+
+    @staticmethod
+    def state_of(outcome: str, is_runner_lost: bool) -> str:
+        """Return the state of an execution: its outcome, or lost."""
+        is_lost = outcome == JobExecution.RUNNING and is_runner_lost
+        return JobExecution.LOST if is_lost else outcome

@@ -1,0 +1,56 @@
+"""Which jobs a runner has, as the command line says."""
+
+from __future__ import annotations
+
+from typing import List, Sequence
+
+from django.conf import settings
+
+from quick_jobs.checks import LEFT_OUT
+from quick_jobs.discovery import (
+    JobsError,
+    all_jobs,
+    check_runnable,
+    included_jobs,
+    jobs_left_out,
+    jobs_without,
+    why_left_out,
+)
+from quick_jobs.logs import get_logger
+from quick_jobs.registration import RegisteredJob
+
+logger = get_logger("quick_jobs", may_wait=False)
+
+
+def find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[RegisteredJob]:
+    """Return the jobs to run, which can be run; else raise :exc:`JobsError`."""
+    if included:
+        jobs = included_jobs(included)
+    elif excluded:
+        jobs, unknown = jobs_without(excluded)
+        for name in unknown:
+            logger.warning("--exclude-job %s matches no job", name)
+    else:
+        jobs = all_jobs()
+    if not included and LEFT_OUT not in settings.SILENCED_SYSTEM_CHECKS:
+        for job in jobs_left_out():
+            if job.name not in excluded:
+                logger.warning("%s", why_left_out(job))
+    if not jobs:
+        raise JobsError(
+            [
+                "There are no jobs to run: decorate a function in an installed app's jobs.py "
+                "with @register_job(interval)."
+                if not excluded
+                else "There are no jobs to run: all of them are excluded."
+            ]
+        )
+    check_runnable(jobs)
+    return jobs
+
+
+def log_jobs(jobs: Sequence[RegisteredJob]) -> None:
+    """Log which jobs are to run."""
+    names = ", ".join(job.name for job in jobs)
+    count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
+    logger.info("%s to run: %s", count, names)

@@ -1,0 +1,100 @@
+"""What the commands that run jobs have in common: they are processes of their own, and say no."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import gc
+import io
+import math
+import sys
+import traceback
+from functools import partial
+from typing import Callable, Iterator, List, NoReturn
+
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management.base import BaseCommand
+
+from quick_jobs.console import printable
+from quick_jobs.discovery import JobsError
+from quick_jobs.logs import say
+from quick_jobs.process_exit import leave
+from quick_jobs.runner import Runner
+from quick_jobs.stop_signals import stop_on_signals
+from quick_jobs.threads import NoThread
+
+STOP_TIMEOUT = 5.0
+
+
+class RunnerCommand(BaseCommand):
+    """A command that runs jobs with a :class:`Runner`, and says in a line why it cannot."""
+
+    # What matters here is checked by the command, for the jobs that are to run: another app's
+    # broken jobs.py does not stop them.
+    requires_system_checks: List[str] = []
+
+    #: Seconds that threads which jobs leave behind get when the process ends.
+    patience = STOP_TIMEOUT
+
+    def run_from_argv(self, argv: List[str]) -> None:
+        """Run as a process of its own, which ends when the command does."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # What jobs print is seen at once also where it goes to a pipe, as in a container.
+            sys.stdout.reconfigure(line_buffering=True)
+        try:
+            super().run_from_argv(argv)
+        except SystemExit as exc:
+            leave(exc.code if isinstance(exc.code, int) else 1, self.patience)
+            raise
+        except Exception:
+            with contextlib.suppress(Exception):  # standard error may be closed
+                sys.stderr.write(f"{printable(traceback.format_exc())}\n")
+            leave(1, self.patience)
+            sys.exit(1)
+        else:
+            leave(0, self.patience)
+
+    @contextlib.contextmanager
+    def refusing(self) -> Iterator[None]:
+        """End the command with exit status 1 for jobs and settings that are wrong."""
+        try:
+            yield
+        except JobsError as exc:
+            self.refuse(*exc.problems)
+        except ImproperlyConfigured as exc:
+            self.refuse(str(exc))
+
+    def run_until_over(self, runner: Runner, announce: Callable[[], None]) -> int:
+        """Run ``runner`` until it is told to stop; return its exit status."""
+        try:
+            # From here on, as whoever is told of the jobs may stop them.
+            with stop_on_signals(runner.request_stop, runner.wake):
+                announce()
+                # What there is now stays: to look through it for garbage, again and again,
+                # would hold up every thread, for tens of milliseconds on a site of middle size.
+                gc.freeze()
+                status = runner.run()
+        except NoThread as exc:
+            self.refuse(str(exc))
+        if runner.refusal:
+            self.refuse(runner.refusal)
+        return status
+
+    def refuse(self, *messages: str) -> NoReturn:
+        """End the command with exit status 1 and these messages."""
+        for message in messages:
+            lists = message.split("\n  ")  # a list in a message is indented already
+            text = "\n  ".join(map(printable, lists))
+            say(partial(self.stderr.write, text), text)
+        sys.exit(1)
+
+
+def seconds(text: str) -> float:
+    """Return a number of seconds from the command line."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
+    return number

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Dict, Mapping
+from typing import Collection, Dict, Mapping
 
 from django.db.models import OuterRef, Subquery
 
@@ -12,10 +12,16 @@ from quick_jobs.history.messages import LastStart
 from quick_jobs.models import Job, JobExecution
 
 
-def last_starts(using: str, runner_id: int, job_ids: Mapping[str, int]) -> Dict[str, LastStart]:
+def last_starts(
+    using: str,
+    runner_id: int,
+    job_ids: Mapping[str, int],
+    from_registration: Collection[str] = (),
+) -> Dict[str, LastStart]:
     """Return the last start of each of these jobs that has one, by name, with one query.
 
-    ``job_ids`` are jobs of this runner, by name.
+    ``job_ids`` are jobs of this runner, by name. For those named in ``from_registration`` the
+    moment in which they were registered stands in for a start that is missing.
     """
     last = JobExecution.objects.using(using).filter(job=OuterRef("pk")).order_by("-started_at")
     jobs = Job.objects.using(using)
@@ -23,17 +29,23 @@ def last_starts(using: str, runner_id: int, job_ids: Mapping[str, int]) -> Dict[
         jobs = jobs.filter(pk__in=list(job_ids.values()))
     else:
         jobs = jobs.filter(runners=runner_id)  # those that do not resume as well
-    rows = {
-        pk: LastStart(
-            as_aware(started_at).timestamp(),
-            None if due_at is None else as_aware(due_at).timestamp(),
-            outcome in JobExecution.UNFINISHED,
-        )
-        for pk, started_at, due_at, outcome in jobs.annotate(
-            last_started_at=Subquery(last.values("started_at")[:1]),
-            last_due_at=Subquery(last.values("due_at")[:1]),
-            last_outcome=Subquery(last.values("outcome")[:1]),
-        ).values_list("pk", "last_started_at", "last_due_at", "last_outcome")
-        if started_at is not None
-    }
-    return {name: rows[pk] for name, pk in job_ids.items() if pk in rows}
+    found: Dict[int, LastStart] = {}
+    registered: Dict[int, LastStart] = {}
+    for pk, registered_at, started_at, due_at, outcome in jobs.annotate(
+        last_started_at=Subquery(last.values("started_at")[:1]),
+        last_due_at=Subquery(last.values("due_at")[:1]),
+        last_outcome=Subquery(last.values("outcome")[:1]),
+    ).values_list("pk", "registered_at", "last_started_at", "last_due_at", "last_outcome"):
+        if started_at is not None:
+            found[pk] = LastStart(
+                as_aware(started_at).timestamp(),
+                None if due_at is None else as_aware(due_at).timestamp(),
+                outcome in JobExecution.UNFINISHED,
+            )
+        elif registered_at is not None:
+            registered[pk] = LastStart(as_aware(registered_at).timestamp(), None, False)
+    starts = {name: found[pk] for name, pk in job_ids.items() if pk in found}
+    for name in from_registration:
+        if name not in starts and job_ids[name] in registered:
+            starts[name] = registered[job_ids[name]]
+    return starts

@@ -51,11 +51,12 @@ class RunnerIdentity(NamedTuple):
     hostname: str
     pid: int
     started_at: float
+    kind: str = JobRunner.RUNNER
 
     @classmethod
-    def of_this_process(cls) -> RunnerIdentity:
+    def of_this_process(cls, kind: str = JobRunner.RUNNER) -> RunnerIdentity:
         """Return the identity of a runner that starts here and now."""
-        return cls(uuid.uuid4(), socket.gethostname(), os.getpid(), time.time())
+        return cls(uuid.uuid4(), socket.gethostname(), os.getpid(), time.time(), kind)
 
 
 class Storage:
@@ -69,6 +70,8 @@ class Storage:
         self.using = router.db_for_write(JobExecution)
         self._identity = runner
         self._jobs = jobs
+        self._is_on_timer = runner.kind == JobRunner.ONCE
+        self._resuming = [job for job in jobs if job.resume or self._is_on_timer]
         self._runner_id: Optional[int] = None
         self._job_ids: Dict[str, int] = {}
         self._database: Optional[Database] = None  # by the connection of the thread that writes
@@ -135,6 +138,7 @@ class Storage:
             runner, _created = JobRunner.objects.using(self.using).get_or_create(
                 key=self._identity.key,
                 defaults={
+                    "kind": self._identity.kind,
                     "hostname": hostname,
                     "pid": self._identity.pid,
                     "started_at": from_timestamp(self._identity.started_at),
@@ -154,14 +158,17 @@ class Storage:
 
     @property
     def has_resuming_jobs(self) -> bool:
-        return any(job.resume for job in self._jobs)
+        return bool(self._resuming)
 
     def last_starts(self) -> Dict[str, LastStart]:
-        """Return the last start of each job that resumes and has one, by name."""
+        """Return the last start of each job that resumes and has one, by name.
+
+        On a timer all jobs resume; a clock job without a start has its registration for one.
+        """
         assert self._runner_id is not None, "the runner is to be registered first"
-        names = [job.name for job in self._jobs if job.resume]
-        job_ids = {name: self._job_ids[name] for name in names}
-        return last_starts(self.using, self._runner_id, job_ids)
+        job_ids = {job.name: self._job_ids[job.name] for job in self._resuming}
+        names = [job.name for job in self._resuming if self._is_on_timer and job.schedule]
+        return last_starts(self.using, self._runner_id, job_ids, names)
 
     def forget_registration(self) -> None:
         """Have the runner and its jobs put on record anew: their rows have gone."""

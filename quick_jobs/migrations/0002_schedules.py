@@ -35,4 +35,9 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('runner', 'runner'), ('once', 'run_jobs --once'), ('command', 'run_job'), ('celery', 'Celery worker')], default='runner', max_length=16, verbose_name='kind'),
         ),
+        migrations.AlterField(
+            model_name='jobrunner',
+            name='stop_reason',
+            field=models.CharField(blank=True, choices=[('signal', 'stopped by a signal'), ('stop_after', 'ran for as long as it was told to'), ('requested', 'a job requested it'), ('fatal_error', 'a job failed that had requested fatal errors'), ('timed_out', 'a job ran over its timeout'), ('crashed', 'an error in the runner itself'), ('done', 'all that it was to run has ended')], default='', max_length=16, verbose_name='stop reason'),
+        ),
     ]

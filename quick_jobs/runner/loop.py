@@ -25,6 +25,7 @@ from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
+from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import Schedule
@@ -53,6 +54,7 @@ class Runner:
         clock: Callable[[], float] = time.monotonic,
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = a_random_share,
+        new_plan: NewPlan = Planning,
     ) -> None:
         self.refusal: Optional[str] = None
         self._history = history
@@ -64,7 +66,7 @@ class Runner:
                 Execution: self._on_ended,
                 StartsRecorded: self._on_starts_recorded,
                 LastStarts: lambda last: self._planning.resume(last.by_name, self._clock()),
-                HistoryAway: self._on_history_away,
+                HistoryAway: lambda message: self._starts.history_is_away(),
                 HistoryRefused: self._on_history_refused,
                 HistoryClosed: self._on_history_closed,
                 StopRequested: self._on_stop_requested,
@@ -73,11 +75,13 @@ class Runner:
         )
         self._outbox = Outbox(history, options.max_traceback)
         self._context = contextvars.copy_context()
-        self._pool: WorkerPool[Execution] = WorkerPool(self._work, self._report_dead_worker)
+        self._pool: WorkerPool[Execution] = WorkerPool(
+            self._work, lambda error: self._inbox.put(ThreadDied("a worker", error))
+        )
         self._is_stopping = StopFlag()
         now = clock()
         schedule = Schedule((), now, random, wall_clock() - now)
-        self._planning = Planning(schedule, jobs, history.is_kept, options.heartbeat_interval, now)
+        self._planning = new_plan(schedule, jobs, history.is_kept, options.heartbeat_interval, now)
         self._starts = Starts(
             schedule,
             self._is_stopping,
@@ -114,7 +118,7 @@ class Runner:
             self._break_down(exc)
         if not self._stopping.has_abandoned:
             self._pool.join(LAST_WRITES)
-        return self._shutdown.exit_status
+        return self._shutdown.exit_status or self._planning.exit_status
 
     def request_stop(self, signal: str) -> None:
         """Stop; asked a second time, stop without waiting for the jobs. Safe in signal handlers."""
@@ -129,6 +133,8 @@ class Runner:
         self._inbox.handle_all(self._seconds_to_wait())
         now = self._clock()
         self._planning.check(now, self._wall_clock())
+        if self._planning.end:
+            self._stop(*self._planning.end)
         self._begin_due(now)
         for execution in self._starts.overdue(now):
             self._hand_out(execution, now)
@@ -185,9 +191,6 @@ class Runner:
             )
         self._inbox.put_ended(execution, self._pool.waiting)
 
-    def _report_dead_worker(self, error: BaseException) -> None:
-        self._inbox.put(ThreadDied("a worker", error))
-
     # Messages.
 
     def _on_ended(self, execution: Execution) -> None:
@@ -202,6 +205,7 @@ class Runner:
             self._stop(JobRunner.FATAL_ERROR, detail, exit_status=1)
         elif env.stop_requested:
             self._stop(JobRunner.REQUESTED, execution.name)
+        self._planning.ended(execution.outcome, env.rerun_requested)
         self._starts.ended(execution, self._clock())
 
     def _on_starts_recorded(self, message: StartsRecorded) -> None:
@@ -210,9 +214,6 @@ class Runner:
             self._housekeeping.database_answered()
         for execution in self._starts.recorded(message.numbers):
             self._hand_out(execution, now)
-
-    def _on_history_away(self, message: HistoryAway) -> None:
-        self._starts.history_is_away()
 
     def _on_history_refused(self, message: HistoryRefused) -> None:
         self.refusal = message.why

@@ -16,6 +16,7 @@ from quick_jobs.logs import get_logger
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.clock_job import Notice, StartSkipped
 from quick_jobs.runner.enumeration import enumeration
+from quick_jobs.runner.plan import Plan
 from quick_jobs.runner.resumption import Resumption
 from quick_jobs.runner.schedule import Schedule
 from quick_jobs.runner.scheduled_job import ScheduledJob
@@ -29,7 +30,7 @@ _SOON = 60.0
 _LONG = LONGEST.total_seconds()
 
 
-class Planning:
+class Planning(Plan):
     """Fills ``schedule`` with ``jobs``, those that resume as soon as their last start is known.
 
     The clocks are compared every ``heartbeat_interval`` seconds at least, if

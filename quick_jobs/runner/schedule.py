@@ -50,6 +50,10 @@ class Schedule:
         self._wait(scheduled)
         return scheduled
 
+    def put(self, scheduled: ScheduledJob) -> None:
+        """Have a job wait that was made elsewhere."""
+        self._wait(scheduled)
+
     def _scheduled(self, job: RegisteredJob, now: float) -> ScheduledJob:
         order = next(self._orders)
         if job.schedule is None:

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand
 
 #: The commands that serve a site, run its jobs, or are there to say what is wrong with it. Any
 #: other may make the tables that a module reads, as migrate does and what calls it.
-_NEEDING_JOBS = frozenset(("check", "run_jobs", "runserver", "test", "testserver"))
+_NEEDING_JOBS = frozenset(("check", "run_job", "run_jobs", "runserver", "test", "testserver"))
 
 
 def running_command() -> Optional[BaseCommand]:

@@ -15,7 +15,7 @@ from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.storage import RunnerIdentity, Storage
 from quick_jobs.logs import get_logger
-from quick_jobs.models import JobExecution
+from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import RunnerOptions
 
@@ -27,7 +27,7 @@ def runner_options(options: Any) -> RunnerOptions:
     wrong_settings = [error.msg for error in check_settings()]
     if wrong_settings:
         raise JobsError(wrong_settings)
-    stop_after = options["stop_after"]
+    stop_after = options.get("stop_after")
     if stop_after is not None:
         stop_after += options["stop_variance"] * random.random()
     return RunnerOptions(
@@ -40,8 +40,8 @@ def runner_options(options: Any) -> RunnerOptions:
     )
 
 
-def history_of(jobs: Sequence[RegisteredJob]) -> History:
-    """Return a history for a runner of ``jobs``; one that keeps nothing on other databases.
+def history_of(jobs: Sequence[RegisteredJob], kind: str = JobRunner.RUNNER) -> History:
+    """Return a history for a runner of this ``kind``; one that keeps nothing on other databases.
 
     Raises ``ImproperlyConfigured`` if the database cannot hold one.
     """
@@ -58,5 +58,5 @@ def history_of(jobs: Sequence[RegisteredJob]) -> History:
         return NoHistory()
     for error in check_database():
         raise ImproperlyConfigured(error.msg)
-    storage = Storage(RunnerIdentity.of_this_process(), jobs)
+    storage = Storage(RunnerIdentity.of_this_process(kind), jobs)
     return Recorder(storage, conf.heartbeat_interval.total_seconds())

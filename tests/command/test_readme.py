@@ -246,7 +246,9 @@ def use_python(arguments, site):
 
 
 def use_manage(arguments, site):
-    if arguments[0] == "run_jobs" and not {"--stop-after", "--trial-run"}.intersection(arguments):
+    if arguments[0] == "run_jobs" and not {"--once", "--stop-after", "--trial-run"}.intersection(
+        arguments
+    ):
         before = JobRunner.objects.count()
         runner = site.start(*arguments)
         wait_until(lambda: JobRunner.objects.count() > before)

@@ -10,14 +10,19 @@ from django.core.management.base import CommandParser
 
 from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
+from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory
 from quick_jobs.logs import in_background, say
 from quick_jobs.management.job_choice import find_jobs, log_jobs
 from quick_jobs.management.job_list import lines_about
 from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand, seconds
 from quick_jobs.management.runner_settings import history_of, runner_options
+from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner
+from quick_jobs.runner.plan import NewPlan
+from quick_jobs.runner.planning import Planning
+from quick_jobs.runner.single_runs import RunDue
 
 
 class Command(RunnerCommand):
@@ -69,7 +74,13 @@ class Command(RunnerCommand):
         parser.add_argument(
             "--print-jobs", action="store_true", help="Print the jobs and their schedules."
         )
-        parser.add_argument(
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
+            "--once",
+            action="store_true",
+            help="Run what is due by its schedule and the history, then end. For a timer.",
+        )
+        how.add_argument(
             "--no-history",
             action="store_true",
             help="Keep no history, and touch no database.",
@@ -85,7 +96,7 @@ class Command(RunnerCommand):
             with self.refusing():
                 jobs = find_jobs(options["include_jobs"], options["exclude_jobs"])
                 own_options = runner_options(options)
-                history: History = NoHistory() if options["no_history"] else history_of(jobs)
+                history = _history(jobs, options)
             if options["trial_run"]:
                 log_jobs(jobs)
                 if options["print_jobs"]:
@@ -98,7 +109,9 @@ class Command(RunnerCommand):
                 if options["print_jobs"]:
                     say(lambda: self._print(jobs), "the list of jobs")
 
-            status = self.run_until_over(Runner(jobs, history, own_options), announce)
+            new_plan: NewPlan = RunDue if options["once"] else Planning
+            runner = Runner(jobs, history, own_options, new_plan=new_plan)
+            status = self.run_until_over(runner, announce)
         if status:
             sys.exit(status)
 
@@ -106,3 +119,12 @@ class Command(RunnerCommand):
         for job in jobs:
             for line in lines_about(job):
                 self.stdout.write(line)
+
+
+def _history(jobs: Sequence[RegisteredJob], options: Any) -> History:
+    if not options["once"]:
+        return NoHistory() if options["no_history"] else history_of(jobs)
+    history = NoHistory() if options["no_history"] else history_of(jobs, JobRunner.ONCE)
+    if not history.is_kept:
+        raise JobsError(["--once needs the history: what is due depends on the last starts."])
+    return history

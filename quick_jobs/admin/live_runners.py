@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, FrozenSet, List
+from typing import Any, Collection, Dict, FrozenSet, List, Optional
 
 from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest
 
 from quick_jobs.admin.code import BEGAN_AT, JobNames, may_be_elsewhere
+from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.databases.timestamps import from_timestamp
 from quick_jobs.discovery import all_jobs
 from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.once_runs import OnceRuns, once_runs
 
 #: Of more live runners than this only the newest are looked at.
 MOST_RUNNERS = 500
@@ -20,12 +22,40 @@ MOST_GONE = 900
 
 
 def live_runners(request: HttpRequest) -> List[JobRunner]:
-    """Return the runners that are alive, the newest first, asked for once for ``request``."""
+    """Return the runners that are alive, the newest first, asked for once for ``request``.
+
+    A run by hand is none: it does not hide that nobody runs the jobs when they are due.
+    """
     runners = getattr(request, "_quick_jobs_live_runners", None)
     if runners is None:
-        runners = list(JobRunner.objects.alive().order_by("-pk")[:MOST_RUNNERS])
+        alive = JobRunner.objects.alive().exclude(kind=JobRunner.COMMAND)
+        runners = list(alive.order_by("-pk")[:MOST_RUNNERS])
         request._quick_jobs_live_runners = runners  # type: ignore[attr-defined]
     return runners
+
+
+def punctual_once_runs(request: HttpRequest) -> Optional[OnceRuns]:
+    """Return the runs of ``run_jobs --once``, if they take a live runner's place and come as usual.
+
+    None if a runner is alive.
+    """
+    runs = _once_runs(request)
+    return runs if runs and not runs.are_late(page_clock(request).now) else None
+
+
+def late_once_runs(request: HttpRequest) -> Optional[OnceRuns]:
+    """Return them if the next one should have come; None if a runner is alive."""
+    runs = _once_runs(request)
+    return runs if runs and runs.are_late(page_clock(request).now) else None
+
+
+def _once_runs(request: HttpRequest) -> Optional[OnceRuns]:
+    if live_runners(request):
+        return None
+    if not hasattr(request, "_quick_jobs_once_runs"):
+        request._quick_jobs_once_runs = once_runs()  # type: ignore[attr-defined]
+    runs: Optional[OnceRuns] = request._quick_jobs_once_runs  # type: ignore[attr-defined]
+    return runs
 
 
 def live_runners_by_job(runners: List[JobRunner], jobs: Collection[int]) -> Dict[int, int]:

@@ -11,10 +11,11 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import live_runners
+from quick_jobs.admin.live_runners import late_once_runs, live_runners, punctual_once_runs
 from quick_jobs.admin.page_clock import PageClock, page_clock
-from quick_jobs.admin.wording import ago
+from quick_jobs.admin.wording import ago, duration_in_words
 from quick_jobs.models import JobRunner
+from quick_jobs.once_runs import OnceRuns
 
 #: How long a runner that was lost is news.
 _NEWS = dt.timedelta(days=1)
@@ -40,11 +41,25 @@ def notices(request: HttpRequest, links: Links) -> List[Notice]:
     clock = page_clock(request)
     alive = live_runners(request)
     found = [*_about_lost(clock, links), *_about_shared_jobs(alive, links)]
-    return found if alive else [_no_live_runner(clock, links), *found]
+    if alive or punctual_once_runs(request):
+        return found
+    late = late_once_runs(request)
+    return [_late(late, clock, links) if late else _no_live_runner(clock, links), *found]
+
+
+def _late(runs: OnceRuns, clock: PageClock, links: Links) -> Notice:
+    text = _(
+        "“run_jobs --once” is late, so no jobs are run. The last run was %(ago)s; "
+        "the next one was expected within %(time)s."
+    ) % {
+        "ago": ago(runs.last.started_at, clock.now),
+        "time": duration_in_words(runs.patience),
+    }
+    return Notice("error", text, links.list_url(JobRunner))
 
 
 def _no_live_runner(clock: PageClock, links: Links) -> Notice:
-    last = JobRunner.objects.order_by("-pk").first()
+    last = JobRunner.objects.exclude(kind=JobRunner.COMMAND).order_by("-pk").first()
     if last is None:
         text = _("There has been no runner yet. It is started with “manage.py run_jobs”.")
     else:

@@ -11,7 +11,7 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import ALIVE
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import jobs_gone, live_runners
+from quick_jobs.admin.live_runners import jobs_gone, live_runners, punctual_once_runs
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.wording import ago
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -43,11 +43,14 @@ def overview(request: HttpRequest, links: Links) -> List[Figure]:
 def _live_runners(request: HttpRequest, links: Links) -> Figure:
     runners = live_runners(request)
     detail = ""
-    if runners:
+    runs = punctual_once_runs(request)
+    if runs:
+        detail = _("last timed run %s") % ago(runs.last.started_at, page_clock(request).now)
+    elif runners:
         newest = max(runner.last_heartbeat_at for runner in runners)
         detail = _("heartbeat %s") % ago(newest, page_clock(request).now)
     return Figure(
-        ALIVE if runners else JobExecution.FAILED,
+        ALIVE if runners or runs else JobExecution.FAILED,
         number_format(len(runners)),
         ngettext("live runner", "live runners", len(runners)),
         detail,

@@ -38,7 +38,7 @@ class JobRunnerQuerySet(models.QuerySet):  # type: ignore[type-arg]
 
 
 class JobRunner(models.Model):
-    """One process of ``manage.py run_jobs``.
+    """One process of ``manage.py run_jobs``, or of another ``kind`` that runs jobs.
 
     ``last_heartbeat_at`` is written and judged by the database's clock.
     A runner that has not stopped and whose last heartbeat is older than
@@ -51,6 +51,7 @@ class JobRunner(models.Model):
     FATAL_ERROR = "fatal_error"
     TIMED_OUT = "timed_out"
     CRASHED = "crashed"
+    DONE = "done"
     STOP_REASONS = (
         (SIGNAL, _("stopped by a signal")),
         (STOP_AFTER, _("ran for as long as it was told to")),
@@ -58,6 +59,7 @@ class JobRunner(models.Model):
         (FATAL_ERROR, _("a job failed that had requested fatal errors")),
         (TIMED_OUT, _("a job ran over its timeout")),
         (CRASHED, _("an error in the runner itself")),
+        (DONE, _("all that it was to run has ended")),
     )
 
     RUNNER = "runner"

@@ -242,8 +242,7 @@ class Runner:
             self._outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, now)
 
     def _stop_for_timeout(self, execution: Execution) -> None:
-        detail = f"{execution.name} {execution.overrun}"
-        self._stop(JobRunner.TIMED_OUT, detail, exit_status=1)
+        self._stop(JobRunner.TIMED_OUT, f"{execution.name} {execution.overrun}", exit_status=1)
 
     # Stopping.
 

@@ -9,7 +9,7 @@ import signal
 import socket
 import threading
 import time
-from typing import Any, Callable, Dict, Iterator
+from typing import Any, Callable, ContextManager, Dict, Iterator
 
 from quick_jobs import threads
 
@@ -23,17 +23,23 @@ _SIGHUP = getattr(signal, "SIGHUP", None)
 # so does its shell; systemd may send it right after SIGTERM.
 _ONE_REQUEST = 0.5
 
+#: Calls the first with why the runner is to stop, and the second to wake it, while in force.
+StopWhenAsked = Callable[[Callable[[str], None], Callable[[], None]], ContextManager[None]]
+
 
 @contextlib.contextmanager
 def stop_on_signals(
     request_stop: Callable[[str], None],
     wake: Callable[[], None] = lambda: None,
     clock: Callable[[], float] = time.monotonic,
+    relayed: bool = False,
 ) -> Iterator[None]:
     """Call ``request_stop`` with the signal's name, twice at most; a third ends the process.
 
     SIGINT again within half a second is no second one, nor is SIGHUP that soon
     after any other. SIGHUP stays ignored where it is, as under ``nohup``.
+    ``relayed`` says that a parent process passes on the signals that it gets,
+    which a terminal sends to both: then none counts again within half a second.
 
     It is called in the main thread, which ``wake``, called in another, is to get out of its wait.
     Outside the main thread, where Python handles no signals, this does nothing.
@@ -43,23 +49,23 @@ def stop_on_signals(
         return
     pid = os.getpid()
     received = 0
-    interrupted_at = requested_at = -math.inf
+    requested_at = -math.inf
+    last_at: Dict[int, float] = {}
 
     def handle(number: int, frame: object) -> None:
-        nonlocal received, interrupted_at, requested_at
+        nonlocal received, requested_at
         if os.getpid() != pid:
             # A process that a job forked: there the signal means what it usually does.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
         now = clock()
-        if number == signal.SIGINT and now - interrupted_at < _ONE_REQUEST:
+        counts_once = relayed or number == signal.SIGINT
+        if counts_once and now - last_at.get(number, -math.inf) < _ONE_REQUEST:
             return
         if number == _SIGHUP and now - requested_at < _ONE_REQUEST:
             return
-        requested_at = now
-        if number == signal.SIGINT:
-            interrupted_at = now
+        requested_at = last_at[number] = now
         received += 1
         if received > 2:
             os._exit(1)

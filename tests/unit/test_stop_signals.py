@@ -53,6 +53,20 @@ def test_sigint_again_within_half_a_second_is_no_second_request():
         wait_until(lambda: len(requests) == 2)
 
 
+def test_no_relayed_signal_is_a_second_request_within_half_a_second():
+    """What a terminal sends to parent and child comes to the child twice."""
+    now, requests = [100.0], []
+    with stop_on_signals(requests.append, clock=lambda: now[0], relayed=True):
+        for moment in (100.0, 100.49):
+            now[0] = moment
+            os.kill(os.getpid(), signal.SIGQUIT)
+            time.sleep(0)  # a step of Python, in which the handler runs
+        assert requests == ["SIGQUIT"]
+        now[0] = 100.5
+        os.kill(os.getpid(), signal.SIGQUIT)
+        wait_until(lambda: len(requests) == 2)
+
+
 def test_another_signal_right_after_sigint_is_a_second_request():
     requests = []
     with stop_on_signals(requests.append, clock=lambda: 100.0):

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import argparse
 import contextlib
 import gc
 import io
-import math
 import sys
 import traceback
 from functools import partial
@@ -20,7 +18,7 @@ from quick_jobs.discovery import JobsError
 from quick_jobs.logs import say
 from quick_jobs.process_exit import leave
 from quick_jobs.runner import Runner
-from quick_jobs.stop_signals import stop_on_signals
+from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
 from quick_jobs.threads import NoThread
 
 STOP_TIMEOUT = 5.0
@@ -64,11 +62,16 @@ class RunnerCommand(BaseCommand):
         except ImproperlyConfigured as exc:
             self.refuse(str(exc))
 
-    def run_until_over(self, runner: Runner, announce: Callable[[], None]) -> int:
+    def run_until_over(
+        self,
+        runner: Runner,
+        announce: Callable[[], None],
+        stop_when_asked: StopWhenAsked = stop_on_signals,
+    ) -> int:
         """Run ``runner`` until it is told to stop; return its exit status."""
         try:
             # From here on, as whoever is told of the jobs may stop them.
-            with stop_on_signals(runner.request_stop, runner.wake):
+            with stop_when_asked(runner.request_stop, runner.wake):
                 announce()
                 # What there is now stays: to look through it for garbage, again and again,
                 # would hold up every thread, for tens of milliseconds on a site of middle size.
@@ -87,14 +90,3 @@ class RunnerCommand(BaseCommand):
             text = "\n  ".join(map(printable, lists))
             say(partial(self.stderr.write, text), text)
         sys.exit(1)
-
-
-def seconds(text: str) -> float:
-    """Return a number of seconds from the command line."""
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds, 0 or more")
-    return number

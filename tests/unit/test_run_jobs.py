@@ -1,7 +1,7 @@
 """``manage.py run_jobs``, as far as it does not need a process."""
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 
@@ -15,3 +15,8 @@ def test_an_sqlite_that_is_too_old_is_told(transactional_db, monkeypatch, capsys
     assert capsys.readouterr().err == (
         "The job history needs SQLite 3.24 or newer, and Python has 3.23.1.\n"
     )
+
+
+def test_a_trial_run_is_not_reloaded():
+    with pytest.raises(CommandError, match="not allowed with argument"):
+        call_command("run_jobs", "--reload", "--trial-run")

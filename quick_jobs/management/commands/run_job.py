@@ -12,7 +12,8 @@ from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError, all_jobs, check_runnable, included_jobs
 from quick_jobs.history import History, NoHistory
 from quick_jobs.logs import in_background
-from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand, seconds
+from quick_jobs.management.arguments import seconds
+from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand
 from quick_jobs.management.runner_settings import history_of, runner_options
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob

@@ -13,9 +13,10 @@ from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory
 from quick_jobs.logs import in_background, say
+from quick_jobs.management.arguments import seconds
 from quick_jobs.management.job_choice import find_jobs, log_jobs
 from quick_jobs.management.job_list import lines_about
-from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand, seconds
+from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand
 from quick_jobs.management.runner_settings import history_of, runner_options
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
@@ -23,6 +24,7 @@ from quick_jobs.runner import Runner
 from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.single_runs import RunDue
+from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
 
 
 class Command(RunnerCommand):
@@ -66,10 +68,16 @@ class Command(RunnerCommand):
             default=STOP_TIMEOUT,
             help="How long jobs may take to end when the runner stops (default: %(default)g).",
         )
-        parser.add_argument(
+        how = parser.add_mutually_exclusive_group()
+        how.add_argument(
             "--trial-run",
             action="store_true",
             help="Check everything and log which jobs would run, but run none.",
+        )
+        how.add_argument(
+            "--reload",
+            action="store_true",
+            help="For development: start again with the new code when a file changes.",
         )
         parser.add_argument(
             "--print-jobs", action="store_true", help="Print the jobs and their schedules."
@@ -88,6 +96,13 @@ class Command(RunnerCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         self.patience = options["stop_timeout"]
+        stop_when_asked: StopWhenAsked = stop_on_signals
+        if options["reload"]:
+            if options["once"]:
+                self.refuse("--reload and --once exclude each other.")
+            from quick_jobs.management.reloading import reload_on_changes
+
+            stop_when_asked = reload_on_changes(options["verbosity"])
         # Whoever only looks at the jobs reads as slowly as they like.
         log_thread: ContextManager[None] = (
             contextlib.nullcontext() if options["trial_run"] else in_background()
@@ -111,7 +126,7 @@ class Command(RunnerCommand):
 
             new_plan: NewPlan = RunDue if options["once"] else Planning
             runner = Runner(jobs, history, own_options, new_plan=new_plan)
-            status = self.run_until_over(runner, announce)
+            status = self.run_until_over(runner, announce, stop_when_asked)
         if status:
             sys.exit(status)
 

@@ -130,7 +130,7 @@ def test_a_child_stops_when_its_parent_was_killed(site, edit):
 
 def test_a_runner_that_ends_by_itself_ends_its_parent(site, edit):
     edit(JOB.format(text="first"))
-    completed = site.run("run_jobs", "--reload", "--stop-after", "0.1")
+    completed = site.run("run_jobs", "--reload", "--no-history", "--stop-after", "0.5")
     assert completed.returncode == 0, completed.stderr
     assert "first in" in completed.stdout
 

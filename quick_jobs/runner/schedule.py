@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 import itertools
 import math
-from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Tuple
+from typing import TYPE_CHECKING, Callable, Iterable, List, Optional, Set, Tuple
 
 from quick_jobs.runner.clock_job import ClockJob, Notice
 from quick_jobs.runner.scheduled_job import ScheduledJob
@@ -35,6 +35,8 @@ class Schedule:
         self._offset = self._offset_of_dues = offset
         self._waiting: List[Tuple[float, int, ScheduledJob]] = []
         self._clock_jobs: List[ClockJob] = []
+        # When clock jobs are woken, with their orders: reruns ask for the same again and again.
+        self._wakes: Set[Tuple[float, int]] = set()
         self._notices: List[Notice] = []
         self._orders = itertools.count()
         for job in jobs:
@@ -79,24 +81,29 @@ class Schedule:
     def set_clock(self, now: float, wall_now: float) -> None:
         """Take note of the wall clock: clock jobs wait anew when it was set, or after a sleep."""
         self._offset = offset = wall_now - now
+        if not self._clock_jobs:
+            self._offset_of_dues = offset
         drift = offset - self._offset_of_dues
-        if abs(drift) <= _DRIFT or not self._clock_jobs:
+        if abs(drift) <= _DRIFT:
             return
         self._offset_of_dues = offset
         for clock_job in self._clock_jobs:
             clock_job.clock_was_set(now, offset, back=drift < 0)
         self._waiting = [entry for entry in self._waiting if not entry[2].is_clock_job]
-        for clock_job in self._clock_jobs:
-            self._waiting.append((clock_job.wake, clock_job.order, clock_job))
         heapq.heapify(self._waiting)
+        self._wakes.clear()
+        for clock_job in self._clock_jobs:
+            self._wait(clock_job)
 
     def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
         """Take out the jobs that are due, the first ones; each comes back with :meth:`ended`."""
         due: List[ScheduledJob] = []
         while self._waiting and self._waiting[0][0] <= now and len(due) < at_most:
-            moment, _, scheduled = heapq.heappop(self._waiting)
-            if scheduled.is_clock_job and moment != scheduled.wake:
-                continue  # it waits for another moment since
+            moment, order, scheduled = heapq.heappop(self._waiting)
+            if scheduled.is_clock_job:
+                self._wakes.discard((moment, order))
+                if moment != scheduled.wake:
+                    continue  # it waits for another moment since
             if scheduled.start(now, self._offset, self._random()):
                 due.append(scheduled)
             if scheduled.is_clock_job:
@@ -114,10 +121,16 @@ class Schedule:
         return notices
 
     def _wait(self, scheduled: ScheduledJob) -> None:
-        moment = scheduled.wake if scheduled.is_clock_job else scheduled.due
-        heapq.heappush(self._waiting, (moment, scheduled.order, scheduled))
+        if not scheduled.is_clock_job:
+            heapq.heappush(self._waiting, (scheduled.due, scheduled.order, scheduled))
+            return
+        wake = (scheduled.wake, scheduled.order)
+        if wake not in self._wakes:
+            self._wakes.add(wake)
+            heapq.heappush(self._waiting, (*wake, scheduled))
 
     def _drop_outdated(self) -> None:
         """Take out the first entries of jobs that wait for another moment since."""
         while self._waiting and self._waiting[0][0] != self._waiting[0][2].wake:
-            heapq.heappop(self._waiting)
+            moment, order, _ = heapq.heappop(self._waiting)
+            self._wakes.discard((moment, order))

@@ -87,10 +87,13 @@ class ClockJob(ScheduledJob):
         last_at = last.started_at if last.due_at is None else max(last.started_at, last.due_at)
 
         def following(moment: dt.datetime) -> dt.datetime:
+            if last.due_at is not None and not last.is_unfinished and last_at <= now + offset:
+                self._done.add(_as_datetime(last.due_at), follows_last=False)
             done = min(moment, _as_datetime(last_at))
             missed = latest_between(self._schedule, done, moment)
             if missed is None and last.is_unfinished:
-                missed = _as_datetime(last.started_at if last.due_at is None else last.due_at)
+                due_at = last.started_at if last.due_at is None else last.due_at
+                missed = min(moment, _as_datetime(due_at))
             return missed or next_start(self._schedule, moment)
 
         self._plan(following, now, offset)
@@ -125,7 +128,10 @@ class ClockJob(ScheduledJob):
     def clock_was_set(self, now: float, offset: float, back: bool) -> None:
         """Wait for what comes next by the wall clock, which was set; or the process slept."""
         if back:
-            self._plan(lambda moment: self._done.next_after(self._schedule, moment), now, offset)
+            waits_for = self._planned  # it may have come, and wait for its variance
+            self._plan(self._next_not_done, now, offset)
+            if waits_for is not None and (self._planned is None or waits_for < self._planned):
+                self._planned = waits_for
         self._follows = False
         if not self._is_rerun:
             self._wait(now, offset)
@@ -140,7 +146,7 @@ class ClockJob(ScheduledJob):
                 later = latest_between(self._schedule, time, moment)
             except ScheduleError:
                 later = None
-            if later is not None:
+            if later is not None and later not in self._done:
                 time, self._follows = later, False
         self._finish_with(time, now, offset)
         self.due_at = time.timestamp()
@@ -154,8 +160,11 @@ class ClockJob(ScheduledJob):
 
     def _finish_with(self, time: dt.datetime, now: float, offset: float) -> None:
         self._done.add(time, self._follows)
-        self._plan(lambda moment: next_start(self._schedule, moment), now, offset)
+        self._plan(self._next_not_done, now, offset)
         self._follows = True
+
+    def _next_not_done(self, moment: dt.datetime) -> dt.datetime:
+        return self._done.next_after(self._schedule, moment)
 
     def _plan(
         self, following: Callable[[dt.datetime], dt.datetime], now: float, offset: float

@@ -51,6 +51,9 @@ class DoneTimes:
         else:
             self._runs = [*self._runs[1 - _MOST_RUNS :], (time, time)]
 
+    def __contains__(self, time: dt.datetime) -> bool:
+        return self._end_of_run_with(time) is not None
+
     def next_after(self, schedule: Schedule, moment: dt.datetime) -> dt.datetime:
         """Return the first time of ``schedule`` later than ``moment`` that is not done with.
 
@@ -58,7 +61,10 @@ class DoneTimes:
         """
         found = next_start(schedule, moment)
         while True:
-            end = next((last for first, last in self._runs if first <= found <= last), None)
+            end = self._end_of_run_with(found)
             if end is None:
                 return found
             found = next_start(schedule, end)
+
+    def _end_of_run_with(self, time: dt.datetime) -> Optional[dt.datetime]:
+        return next((last for first, last in self._runs if first <= time <= last), None)

@@ -177,6 +177,16 @@ def test_a_rerun_is_due_at_once_and_leaves_the_times_as_they_are():
     assert site.run_to(2 * HOUR) == [2 * HOUR]
 
 
+def test_reruns_leave_nothing_behind_in_the_schedule():
+    site = Site(DAY)
+    site.go_to(DAY)
+    for _ in range(100):
+        site.now += 1
+        site.end(rerun=True)
+        assert site.step()
+    assert len(site.schedule._waiting) == 1
+
+
 def test_a_time_that_comes_while_a_rerun_runs_is_skipped():
     site = Site(HOUR)
     site.go_to(HOUR)
@@ -254,6 +264,55 @@ def test_a_clock_set_forward_by_mistake_and_back_misses_no_time():
     assert site.step() == []
     assert site.schedule.next_due() == DAY
     assert site.run_to(2 * DAY) == [DAY, 2 * DAY]
+
+
+def test_what_was_started_by_a_clock_that_was_ahead_is_passed_over_when_its_time_comes():
+    site = Site(MINUTE)
+    assert site.run_to(2 * MINUTE) == [MINUTE, 2 * MINUTE]
+    site.ahead = 3 * MINUTE
+    assert site.step() == [5 * MINUTE]
+    site.now += 1
+    site.end()
+    site.ahead = 0
+    assert site.step() == []
+    assert site.run_to(7 * MINUTE) == [minute * MINUTE for minute in (3, 4, 6, 7)]
+
+
+def test_a_stall_makes_up_for_no_time_that_was_started_by_a_clock_that_was_ahead():
+    site = Site(MINUTE)
+    site.ahead = 3 * MINUTE
+    assert site.step() == [3 * MINUTE]
+    site.end()
+    site.ahead = 0
+    assert site.step() == []
+    site.now = 3 * MINUTE + 10
+    assert site.step() == [MINUTE]
+    site.end()
+    assert site.run_to(5 * MINUTE) == [4 * MINUTE, 5 * MINUTE]
+
+
+def test_a_time_that_has_come_and_waits_for_its_variance_survives_a_clock_set_back():
+    site = Site(DAY, variance=2 * HOUR)
+    assert site.run_to(DAY + HOUR - 1) == []
+    site.ahead = -2
+    assert site.step() == []
+    assert site.run_to(2 * DAY) == [DAY]
+
+
+def test_what_is_made_up_for_survives_a_clock_set_back():
+    site = Site(DAY, now=HOUR, variance=4 * HOUR, last=a_last_start(-HOUR))
+    assert site.step() == []
+    site.now += MINUTE
+    site.ahead = -2
+    assert site.step() == []
+    assert site.run_to(DAY) == [0]
+
+
+def test_a_time_that_was_started_before_the_runner_is_not_started_by_a_clock_set_back():
+    site = Site(HOUR, now=HOUR + 10, last=a_last_start(HOUR + 1, due_at=HOUR))
+    site.ahead = -MINUTE
+    assert site.step() == []
+    assert site.run_to(2 * HOUR + MINUTE) == [2 * HOUR]
 
 
 def test_a_clock_that_is_set_again_and_again_is_forgiven_and_nothing_grows():

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from django.utils import timezone
 
-from quick_jobs import RunEnv, register_job
+from quick_jobs import RunEnv, at, register_job
 from shop.models import Order
 
 
@@ -44,3 +44,9 @@ def ask_the_supplier(env: RunEnv):
 def update_prices(env: RunEnv):
     """Has a timeout, and keeps it; were it to hang, the runner would stop with an error."""
     env.sleep(random.uniform(1, 3))
+
+
+@register_job(at("03:00"), resume=True)
+def forget_old_orders(env: RunEnv):
+    """Runs every night, or as soon as there is a runner again: deletes what was packed long ago."""
+    Order.objects.filter(packed_at__lt=env.due_at - timedelta(days=30)).delete()

@@ -8,8 +8,12 @@ from __future__ import annotations
 import datetime as dt
 from typing import Iterator, NamedTuple, Optional
 
+from django.conf import settings
+from django.utils import timezone
+
 from quick_jobs.registration import RegisteredJob, registered_as
-from quick_jobs.schedules import Schedule, ScheduleError, next_start, parse_schedule
+from quick_jobs.schedules import At, Cron, Schedule, ScheduleError, next_start, parse_schedule
+from quick_jobs.schedules.zones import LocalTime, Zone, zone_if_not_the_sites
 
 #: The states of a next start.
 WAITING = "waiting"  # it comes later
@@ -31,6 +35,19 @@ class Plan(NamedTuple):
     @classmethod
     def of(cls, job: RegisteredJob) -> Plan:
         return cls(job.schedule, job.interval, job.variance, job.resume)
+
+
+class LocalStart(NamedTuple):
+    """A start in local time; ``zone`` is empty if it is the one of all times that are shown."""
+
+    moment: dt.datetime
+    local: dt.datetime
+    zone: str
+    utc_offset: dt.timedelta
+
+    def __str__(self) -> str:
+        """Return it like "2026-11-27 08:00:00 Europe/Berlin"."""
+        return f"{self.local.isoformat(' ', 'seconds')} {self.zone}".strip()
 
 
 class LastExecution(NamedTuple):
@@ -164,3 +181,14 @@ def upcoming(
             moment += step
     except (ScheduleError, OverflowError):  # the calendar ends, or a site's own schedule fails
         return
+
+
+def local_start(plan: Plan, moment: dt.datetime) -> LocalStart:
+    """Return the start in the zone of the schedule, or in the active one if that is the site's."""
+    zone: Zone = plan.schedule.timezone if isinstance(plan.schedule, (At, Cron)) else None
+    name = zone_if_not_the_sites(zone)
+    if not name:
+        zone = timezone.get_current_timezone() if settings.USE_TZ else None
+    local = LocalTime(zone).at(moment)
+    as_if_local = moment.astimezone(dt.timezone.utc).replace(tzinfo=None)
+    return LocalStart(moment, local, name, local - as_if_local)

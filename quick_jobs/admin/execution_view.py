@@ -16,6 +16,7 @@ _FIELDS = (
     "started_at",
     "duration",
     "lateness",
+    "due_at",
     "runner__stopped_at",
     "runner__last_heartbeat_at",
 )
@@ -34,6 +35,7 @@ class ExecutionView(NamedTuple):
     started_at: dt.datetime
     duration: Optional[dt.timedelta]
     lateness: Optional[dt.timedelta]
+    due_at: Optional[dt.datetime] = None
 
     @property
     def went_wrong(self) -> bool:
@@ -46,12 +48,12 @@ def read_executions(
     """Return ``executions``, a query, or the first ``most``, as they are at that time."""
     views = []
     for row in executions.values_list(*_FIELDS)[:most]:
-        job_id, runner_id, pk, outcome, started_at, duration, lateness, stopped_at, beat_at = row
+        job_id, runner_id, pk, outcome, started_at, duration, *late, stopped_at, beat_at = row
         is_runner_lost = is_lost(stopped_at, beat_at, clock.lost_before)
         state = JobExecution.state_of(outcome, is_runner_lost)
         if state == JobExecution.RUNNING:
             duration = max(dt.timedelta(0), clock.now - started_at)
         elif state == JobExecution.LOST:
             duration = max(dt.timedelta(0), beat_at - started_at)
-        views.append(ExecutionView(job_id, runner_id, pk, state, started_at, duration, lateness))
+        views.append(ExecutionView(job_id, runner_id, pk, state, started_at, duration, *late))
     return views

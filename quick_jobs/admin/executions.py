@@ -81,7 +81,7 @@ class JobExecutionAdmin(HistoryAdmin):
                 "fields": (
                     ("of_job", "in_runner"),
                     ("state", "took", "late"),
-                    ("started", "finished"),
+                    ("due", "started", "finished"),
                     "error_line",
                     "explanation",
                 )
@@ -195,6 +195,10 @@ class JobExecutionAdmin(HistoryAdmin):
     @column(gettext_lazy("started"), order="started_at")
     def started(self, execution: ExecutionRow) -> str:
         return time_element(execution.started_at)
+
+    @column(gettext_lazy("due"))
+    def due(self, execution: ExecutionRow) -> str:
+        return time_element(execution.due_at)
 
     @column(gettext_lazy("finished"))
     def finished(self, execution: ExecutionRow) -> str:

@@ -9,6 +9,7 @@ from django.db.models import Count, OuterRef, Subquery
 from django.http import HttpRequest
 
 from quick_jobs.admin.badges import runner_state
+from quick_jobs.admin.following import Following, following_of
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.live_runners import jobs_gone, live_runners, live_runners_by_job
 from quick_jobs.admin.page_clock import PageClock, page_clock
@@ -25,13 +26,14 @@ _MOST_RUNNING = 1000
 
 
 class JobFacts(NamedTuple):
-    """``is_gone``: the job is gone from the code, see :func:`jobs_gone`."""
+    """``is_gone``: the job is gone from the code, see :func:`jobs_gone`; such a one has no next."""
 
     links: Links
     now: dt.datetime
     recent: RecentExecutions
     live_runners: int
     is_gone: bool
+    following: Optional[Following]
 
 
 class RunningExecution(NamedTuple):
@@ -84,16 +86,21 @@ def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[i
     may_see = links.permits(JobExecution)
     recent = recent_executions("job", jobs, RECENT_OF_JOB, clock) if may_see else {}
     alive = live_runners_by_job(live_runners(request), [job.pk for job in jobs])
-    return {
-        job.pk: JobFacts(
+    found = {}
+    for job in jobs:
+        runners, is_gone = alive.get(job.pk), job.pk in gone
+        executions = recent.get(job.pk, RecentExecutions(()))
+        found[job.pk] = JobFacts(
             links,
             clock.now,
-            recent=recent.get(job.pk, RecentExecutions(())),
-            live_runners=alive.get(job.pk, 0),
-            is_gone=job.pk in gone,
+            recent=executions,
+            live_runners=runners.number if runners else 0,
+            is_gone=is_gone,
+            following=None
+            if is_gone
+            else following_of(job, executions, runners.newest if runners else None, clock.now),
         )
-        for job in jobs
-    }
+    return found
 
 
 def facts_of_runners(

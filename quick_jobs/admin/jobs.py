@@ -16,6 +16,7 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.facts import JobFacts, facts_of_jobs
 from quick_jobs.admin.filters import JobStateFilter
+from quick_jobs.admin.following import next_in_words, upcoming_in_words
 from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.recent.statistics import RecentExecutions
@@ -46,6 +47,7 @@ class JobAdmin(HistoryAdmin):
     list_display = (
         "title",
         "times",
+        "next_start",
         "last_execution",
         "picture",
         "typical_duration",
@@ -58,7 +60,9 @@ class JobAdmin(HistoryAdmin):
     search_fields = ("name",)
     fields = (
         "name",
+        "description",
         ("times", "time_limit"),
+        ("next_start", "next_starts"),
         ("last_execution", "typical_duration", "failures"),
         "long_picture",
         ("liveness", "its_runners"),
@@ -71,12 +75,20 @@ class JobAdmin(HistoryAdmin):
             "long_picture",
             "typical_duration",
             "failures",
+            "next_start",
+            "next_starts",
         ),
-        JobRunner: ("liveness", "its_runners"),
+        JobRunner: ("liveness", "its_runners", "next_start", "next_starts"),
     }
 
     def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, JobFacts]:
         return facts_of_jobs(request, links_for(request, self.admin_site), rows)
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)
+        if obj is not None and obj.description:
+            return fields
+        return [line for line in fields if line != "description"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
@@ -94,11 +106,23 @@ class JobAdmin(HistoryAdmin):
 
     @column(gettext_lazy("name"), order="name")
     def title(self, job: JobRow) -> str:
-        return breakable(job.name)
+        if not job.description:
+            return breakable(job.name)
+        return format_html(
+            '{} <span class="qj-second">{}</span>', breakable(job.name), job.description
+        )
 
     @column(gettext_lazy("schedule"))
     def times(self, job: JobRow) -> str:
         return schedule_of_row(job)
+
+    @column(gettext_lazy("next start"))
+    def next_start(self, job: JobRow) -> str:
+        return next_in_words(job.facts.following)
+
+    @column(gettext_lazy("next starts"))
+    def next_starts(self, job: JobRow) -> str:
+        return upcoming_in_words(job.facts.following)
 
     @column(gettext_lazy("timeout"))
     def time_limit(self, job: JobRow) -> str:

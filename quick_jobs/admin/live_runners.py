@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any, Collection, Dict, FrozenSet, List, Optional
+from typing import Any, Collection, Dict, FrozenSet, List, NamedTuple, Optional
 
-from django.db.models import Count, OuterRef, Subquery
+from django.db.models import Count, Max, OuterRef, Subquery
 from django.http import HttpRequest
 
 from quick_jobs.admin.code import BEGAN_AT, JobNames, may_be_elsewhere
@@ -19,6 +19,8 @@ MOST_RUNNERS = 500
 
 #: Jobs that are told to be gone: SQLite before 3.32 takes no more values in a query.
 MOST_GONE = 900
+
+_WITHOUT_SCHEDULE = (JobRunner.COMMAND, JobRunner.ONCE)
 
 
 def live_runners(request: HttpRequest) -> List[JobRunner]:
@@ -58,12 +60,27 @@ def _once_runs(request: HttpRequest) -> Optional[OnceRuns]:
     return runs
 
 
-def live_runners_by_job(runners: List[JobRunner], jobs: Collection[int]) -> Dict[int, int]:
-    """Return how many of ``runners`` have each of the ``jobs`` (primary keys), if any has."""
+class LiveRunners(NamedTuple):
+    """The live runners that have a job."""
+
+    number: int
+    newest: JobRunner
+
+
+def live_runners_by_job(runners: List[JobRunner], jobs: Collection[int]) -> Dict[int, LiveRunners]:
+    """Return which of ``runners`` keep the schedule of each of the ``jobs`` (primary keys), if any.
+
+    Commands that run a job once have no schedule.
+    """
+    by_pk = {runner.pk: runner for runner in runners if runner.kind not in _WITHOUT_SCHEDULE}
     links: Any = JobRunner.jobs.through._default_manager.filter(
-        jobrunner__in=[runner.pk for runner in runners], job__in=jobs
+        jobrunner__in=list(by_pk), job__in=jobs
     )
-    return dict(links.values("job").annotate(runners=Count("pk")).values_list("job", "runners"))
+    counted = links.values("job").annotate(runners=Count("pk"), newest=Max("jobrunner"))
+    return {
+        job: LiveRunners(count, by_pk[newest])
+        for job, count, newest in counted.values_list("job", "runners", "newest")
+    }
 
 
 def jobs_alive(request: HttpRequest) -> Any:

@@ -50,6 +50,15 @@ def ago(moment: dt.datetime, now: dt.datetime) -> str:
     return _("%(duration)s ago") % {"duration": duration_in_words(whole_seconds, parts=1)}
 
 
+def ahead(moment: dt.datetime, now: dt.datetime) -> str:
+    """Return how long after ``now`` the ``moment`` is, like "in 4 min" or "in 3 h 20 min"."""
+    whole = (moment - now) // _SECOND * _SECOND
+    if not whole:
+        return _("now")
+    parts = 1 if whole < dt.timedelta(hours=1) else 2
+    return _("in %(duration)s") % {"duration": duration_in_words(whole, parts)}
+
+
 def breakable(name: str) -> str:
     """Return HTML of a dotted path that may be broken into lines at its dots and underscores."""
     parts = _AFTER_DOTS_AND_UNDERSCORES.split(name)

@@ -83,7 +83,7 @@ def structures(client, rows):
 
 @pytest.fixture
 def rows(db):
-    job = make_job()
+    job = make_job(description="Sends what waits.")
     runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError")
     lost = make_runner(job, beat_at=timezone.now() - dt.timedelta(hours=3))
     make_runner(job, stopped_at=timezone.now(), stop_reason=JobRunner.TIMED_OUT)

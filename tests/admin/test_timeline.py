@@ -159,7 +159,8 @@ def test_a_job_with_many_executions_is_summed_up_with_links_to_the_lists(admin_c
     make_executions(job, runner, 300, every=10)
     html = page(admin_client, "timeline", span="1h")
     assert "300 executions" in html
-    assert "/change/" not in html.split("qj-lane-name")[1].split("</svg>")[0].split("<svg")[1]
+    # The first and the last bucket may have a single one.
+    assert html.split("qj-lane-name")[1].split("</svg>")[0].count("/change/") <= 3  # and the job's
     link = re.search(r'href="\.\./\?(job__id__exact=\d+)&amp;(since=[\d-]+)"', html)
     query = dict(part.split("=") for part in link.groups())
     assert "execution" in page(admin_client, "jobexecution_changelist", **query)

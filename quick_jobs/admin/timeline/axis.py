@@ -9,6 +9,9 @@ from django.utils import timezone
 
 from quick_jobs.admin.timeline.bars import Window
 
+# A window that ends now has a margin after it.
+_WITH_MARGIN = 1.1
+
 _STEPS = (
     (dt.timedelta(hours=1), dt.timedelta(minutes=10)),
     (dt.timedelta(hours=6), dt.timedelta(hours=1)),
@@ -27,7 +30,8 @@ class Tick(NamedTuple):
 
 def ticks(window: Window) -> List[Tick]:
     """Return marks at round times of the active time zone, days also at the edges."""
-    step = next((step for length, step in _STEPS if window.end - window.start <= length), None)
+    shown = (window.end - window.start) / _WITH_MARGIN
+    step = next((step for length, step in _STEPS if shown <= length), None)
     step = step or _STEPS[-1][1]
     start = window.start
     if timezone.is_aware(start):

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import EXECUTION_STATES
+from quick_jobs.admin.facts import facts_of_jobs
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.parameters import search_text
@@ -28,11 +29,28 @@ from quick_jobs.admin.timeline.queries import (
     lanes,
     runners_in,
 )
-from quick_jobs.admin.timeline.svg import draw_axis, draw_gaps, draw_lane, draw_runners, draw_ticks
+from quick_jobs.admin.timeline.svg import (
+    draw_axis,
+    draw_gaps,
+    draw_lane,
+    draw_next,
+    draw_now,
+    draw_runners,
+    draw_ticks,
+)
 from quick_jobs.admin.wording import clock_time, duration_in_words
+from quick_jobs.databases.timestamps import as_aware
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 _DEFAULT = "6h"
+
+_NO_TIME = dt.timedelta(0)
+
+#: The share of the length that is shown after now.
+_MARGIN = 0.05
+
+#: Of next starts that are closer to each other than this share of the window one is shown.
+_LEAST_BETWEEN_STARTS = 0.01
 
 # There is none so far, and no database is asked to skip more rows than it can count.
 _LAST_PAGE = 10_000
@@ -76,13 +94,15 @@ class Choice(NamedTuple):
         }
         return "?" + urlencode({name: value for name, value in params.items() if value})
 
-    def window(self, now: dt.datetime) -> Window:
+    def window(self, now: dt.datetime, shows_next: bool) -> Window:
+        """Return the time that is shown, with a margin after ``now`` if it has the next starts."""
         if self.day:
             start = midnight(self.day)
             return Window(start, start + NAMED[self.span][1])
         # A whole second, so that the buckets begin at whole seconds too.
         end = (self.until or now).replace(microsecond=0) + dt.timedelta(seconds=1)
-        return Window(end - NAMED[self.span][1], end)
+        margin = NAMED[self.span][1] * _MARGIN if shows_next and not self.until else _NO_TIME
+        return Window(end - NAMED[self.span][1], end + margin)
 
 
 class DrawnLane(NamedTuple):
@@ -97,7 +117,8 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     """Return what the template needs."""
     clock = page_clock(request)
     choice = Choice.of(request.GET, clock)
-    window = choice.window(clock.now)
+    shows_next = links.permits(Job) and links.permits(JobRunner)
+    window = choice.window(clock.now, shows_next)
     words = choice.query.split() if links.permits(Job) else []
     jobs = jobs_seen_in(window, words, choice.page * LANES)
     marks = ticks(window)
@@ -111,7 +132,10 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         svg, height = draw_runners(runners, window, clock, links, shades)
         context = {"runners": runners, "runners_svg": svg, "runners_height": height}
     found = lanes(jobs[:LANES], window, clock)
-    background = format_html("{}{}", draw_ticks(marks), shades)
+    coming = _coming(request, links, [lane.job for lane in found], window) if shows_next else {}
+    has_now = shows_next and clock.now < window.end
+    now_line = draw_now(clock.now, window) if has_now else ""
+    background = format_html("{}{}{}", draw_ticks(marks), shades, now_line)
     bad_since = next((lane.bad_since for lane in found if lane.bad_since), None)
     return {
         **context,
@@ -150,7 +174,11 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
                     since=TimeRange(window.start, window.end),
                 ),
                 _summary(lane.bars),
-                draw_lane(without_gaps(lane.bars, gaps, window), lane.job.pk, background),
+                draw_lane(
+                    without_gaps(lane.bars, gaps, window),
+                    lane.job.pk,
+                    format_html("{}{}", background, coming.get(lane.job.pk, "")),
+                ),
             )
             for lane in found
         ],
@@ -159,7 +187,24 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
             *EXECUTION_STATES,
             (MANY, _("very many executions, of which only failures are known")),
             *([("gap", _("no runner alive"))] if links.permits(JobRunner) else []),
+            *([("next", _("next starts, without the variance"))] if has_now else []),
         ],
+    }
+
+
+def _coming(
+    request: HttpRequest, links: Links, jobs: List[Job], window: Window
+) -> Dict[int, SafeString]:
+    """Return the marks of the next starts in ``window``, if it reaches beyond now."""
+    clock = page_clock(request)
+    if window.end <= clock.now:
+        return {}
+    least = (window.end - window.start) * _LEAST_BETWEEN_STARTS
+    end = as_aware(window.end)
+    return {
+        pk: draw_next(facts.following.upcoming_until(end, least), window)
+        for pk, facts in facts_of_jobs(request, links, jobs).items()
+        if facts.following is not None
     }
 
 

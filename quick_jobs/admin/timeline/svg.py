@@ -24,7 +24,9 @@ from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
 from quick_jobs.admin.timeline.bars import Bar, Window
 from quick_jobs.admin.wording import clock_time, duration_in_words, took_in_words
+from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.next_starts import LocalStart
 
 #: What is narrower could not be seen, nor hit with a pointer.
 _LEAST_WIDTH = 0.0025
@@ -156,6 +158,29 @@ def draw_ticks(ticks: Iterable[Tick]) -> SafeString:
         "",
         '<rect{} x="{}%" width="{}" height="100%"/>',
         ((_look(tick, "qj-tick"), f"{100 * tick.x:.4g}", 2 if tick.day else 1) for tick in ticks),
+    )
+
+
+def draw_now(now: dt.datetime, window: Window) -> SafeString:
+    """Return a line through a lane."""
+    return format_html(
+        '<rect class="qj-now" x="{}%" width="1" height="100%"/>', f"{100 * window.share(now):.5g}"
+    )
+
+
+def draw_next(starts: Iterable[LocalStart], window: Window) -> SafeString:
+    """Return marks of starts to come, each with its time."""
+    return format_html_join(
+        "",
+        '<rect class="qj-next" x="{}%" width="2" y="6" height="{}"><title>{}</title></rect>',
+        (
+            (
+                f"{100 * window.share(as_stored(start.moment)):.5g}",
+                _LANE_HEIGHT - 12,
+                _("due %(when)s") % {"when": start},
+            )
+            for start in starts
+        ),
     )
 
 

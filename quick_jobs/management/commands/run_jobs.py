@@ -131,8 +131,9 @@ class Command(RunnerCommand):
             sys.exit(status)
 
     def _print(self, jobs: Sequence[RegisteredJob]) -> None:
+        now = dt.datetime.now(dt.timezone.utc)
         for job in jobs:
-            for line in lines_about(job):
+            for line in lines_about(job, now):
                 self.stdout.write(line)
 
 

@@ -73,7 +73,7 @@ def test_each_runner_goes_by_its_own_executions(admin_client):
     assert ">in 7 min<" in next_of(admin_client, job)
 
 
-def test_who_may_not_see_executions_or_runners_sees_no_next_start(client):
+def test_who_may_not_see_executions_or_runners_sees_no_next_start(client, db):
     job = make_job(interval=10 * MINUTES)
     make_executions(job, make_runner(job))
     for permissions in (["view_job", "view_jobexecution"], ["view_job", "view_jobrunner"]):

@@ -19,7 +19,7 @@ from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.parameters import search_text
 from quick_jobs.admin.time_range import NAMED, TimeRange, midnight, past_day, whole_number
 from quick_jobs.admin.timeline.axis import ticks
-from quick_jobs.admin.timeline.bars import MANY, Bar, Window, gaps_between, without_gaps
+from quick_jobs.admin.timeline.bars import BUCKETS, MANY, Bar, Window, gaps_between, without_gaps
 from quick_jobs.admin.timeline.queries import (
     LANES,
     MOST_READ,
@@ -46,8 +46,10 @@ _DEFAULT = "6h"
 
 _NO_TIME = dt.timedelta(0)
 
-#: The share of the length that is shown after now.
+#: The share of the length that is shown after now, at least.
 _MARGIN = 0.05
+
+_WHOLE_BUCKETS = dt.timedelta(seconds=BUCKETS)
 
 #: Of next starts that are closer to each other than this share of the window one is shown.
 _LEAST_BETWEEN_STARTS = 0.01
@@ -101,8 +103,9 @@ class Choice(NamedTuple):
             return Window(start, start + NAMED[self.span][1])
         # A whole second, so that the buckets begin at whole seconds too.
         end = (self.until or now).replace(microsecond=0) + dt.timedelta(seconds=1)
-        margin = NAMED[self.span][1] * _MARGIN if shows_next and not self.until else _NO_TIME
-        return Window(end - NAMED[self.span][1], end + margin)
+        length = NAMED[self.span][1]
+        margin = _margin(length) if shows_next and not self.until else _NO_TIME
+        return Window(end - length, end + margin)
 
 
 class DrawnLane(NamedTuple):
@@ -190,6 +193,11 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
             *([("next", _("next starts, without the variance"))] if has_now else []),
         ],
     }
+
+
+def _margin(length: dt.timedelta) -> dt.timedelta:
+    """Return how much is shown after now: with it, the buckets still have whole seconds."""
+    return -(-length * (1 + _MARGIN) // _WHOLE_BUCKETS) * _WHOLE_BUCKETS - length
 
 
 def _coming(

@@ -11,7 +11,12 @@ from django.http import HttpRequest
 from quick_jobs.admin.badges import runner_state
 from quick_jobs.admin.following import Following, following_of
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import jobs_gone, live_runners, live_runners_by_job
+from quick_jobs.admin.live_runners import (
+    jobs_gone,
+    live_runners,
+    live_runners_by_job,
+    punctual_once_runs,
+)
 from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.admin.recent.statistics import RecentExecutions
@@ -86,10 +91,12 @@ def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[i
     may_see = links.permits(JobExecution)
     recent = recent_executions("job", jobs, RECENT_OF_JOB, clock) if may_see else {}
     alive = live_runners_by_job(live_runners(request), [job.pk for job in jobs])
+    is_on_timer = punctual_once_runs(request) is not None
     found = {}
     for job in jobs:
         runners, is_gone = alive.get(job.pk), job.pk in gone
         executions = recent.get(job.pk, RecentExecutions(()))
+        runner = runners.newest if runners else None
         found[job.pk] = JobFacts(
             links,
             clock.now,
@@ -98,7 +105,7 @@ def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[i
             is_gone=is_gone,
             following=None
             if is_gone
-            else following_of(job, executions, runners.newest if runners else None, clock.now),
+            else following_of(job, executions, runner, is_on_timer, clock.now),
         )
     return found
 

@@ -17,6 +17,7 @@ from quick_jobs.databases.timestamps import as_aware
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.next_starts import (
     AFTER,
+    DUE,
     OVERDUE,
     WAITING,
     LastExecution,
@@ -58,11 +59,16 @@ class Following(NamedTuple):
 
 
 def following_of(
-    job: Job, recent: RecentExecutions, runner: Optional[JobRunner], now: dt.datetime
+    job: Job,
+    recent: RecentExecutions,
+    runner: Optional[JobRunner],
+    is_on_timer: bool,
+    now: dt.datetime,
 ) -> Optional[Following]:
     """Return what comes next, None if nobody can say.
 
-    ``runner`` is the newest live one that has the job, if any.
+    ``runner`` is the newest live one that has the job, if any. With ``is_on_timer``
+    a job without one is not overdue: the next run of ``run_jobs --once`` starts it.
     """
     plan = plan_of_row(job.name, job.schedule, job.interval, job.variance)
     if plan is None:
@@ -77,7 +83,11 @@ def following_of(
         None if job.registered_at is None else as_aware(job.registered_at),
         as_aware(now),
     )
-    return None if start is None else Following(plan, start, as_aware(now))
+    if start is None:
+        return None
+    if start.state == OVERDUE and is_on_timer:
+        start = start._replace(state=DUE)
+    return Following(plan, start, as_aware(now))
 
 
 def _as_last(execution: ExecutionView) -> LastExecution:

@@ -132,3 +132,13 @@ def test_a_change_of_the_clock_is_marked_where_it_comes():
     assert "2026-10-25 08:00:00 Europe/Berlin" in lines[1]
     assert "UTC+02:00 → UTC+01:00" in lines[1]
     assert len(lines) == 6  # five, and what follows the last
+
+
+def test_no_job_is_overdue_that_runs_on_a_timer_start(admin_client):
+    job = make_job(interval=MINUTES)
+    for started_at in (ago(hours=3), ago(hours=2), ago(hours=1)):
+        ends = {"beat_at": started_at, "stopped_at": started_at + dt.timedelta(seconds=2)}
+        runner = make_runner(job, kind=JobRunner.ONCE, started_at=started_at, **ends)
+    make_executions(job, runner, every=3600)
+    assert ">due 59 min ago<" in next_of(admin_client, job)
+    assert "overdue" not in next_of(admin_client, job)

@@ -90,7 +90,7 @@ class Stopping:
             self.abandon_running(now)
         if shutdown.phase is Phase.STOPPING and not self._running:
             self.close(now)
-        elif shutdown.phase is Phase.CLOSING and (self.history_is_closed or shutdown.is_late(now)):
+        if shutdown.phase is Phase.CLOSING and (self.history_is_closed or shutdown.is_late(now)):
             if self._history.give_up():
                 shutdown.exit_status = 1
             shutdown.finish()

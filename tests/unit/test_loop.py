@@ -871,6 +871,17 @@ def test_a_history_without_tables_lets_no_job_begin(bench):
     assert not job.entered.is_set()
 
 
+def test_a_history_that_has_closed_before_the_runner_asks_for_it_is_not_waited_for(bench):
+    bench.history.closes = False  # it has done so already, and says it once
+    bench.history.confirms = False
+    runner = bench.runner(bench.blocking_job())
+    runner.step()
+    bench.history.tell(HistoryRefused("run 'manage.py migrate'"))
+    bench.history.tell(HistoryClosed())
+    runner.step()
+    assert runner._shutdown.phase is Phase.OVER
+
+
 def test_a_thread_that_dies_stops_the_runner_with_exit_status_1(bench, caplog):
     runner = bench.runner()
     bench.history.tell(ThreadDied("the recorder of the history", ValueError("bad")))

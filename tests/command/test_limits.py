@@ -1,8 +1,11 @@
 """A machine that gives a runner no more threads, or no memory for one."""
 
+import signal
+
 import pytest
 
 from quick_jobs.models import JobExecution, JobRunner
+from tests.site import wait_until
 
 #: What a limit of the machine does, but for processes of root as well.
 JOBS = """
@@ -38,13 +41,15 @@ NO_THREAD = 'RuntimeError("can\'t start new thread")'
 )
 def test_all_jobs_run_by_and_by_and_it_is_said_once(site, threads, error):
     site.write("shop/jobs.py", JOBS.format(threads=threads, error=error))
-    ended = site.run("run_jobs", "--stop-after=8")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stderr.count("cannot be started") == 1
-    assert "The jobs go on with the threads there are" in ended.stderr
+    runner = site.start("run_jobs")
+    wait_until(lambda: JobExecution.objects.filter(outcome="succeeded").count() == 20)
+    runner.send(signal.SIGTERM)
+    assert runner.wait() == 0, runner.output
+    assert runner.output.count("cannot be started") == 1
+    assert "The jobs go on with the threads there are" in runner.output
     executions = JobExecution.objects.values_list("job__name", "outcome")
     assert set(executions) == {(f"shop.jobs.job_{number}", "succeeded") for number in range(20)}
-    assert JobRunner.objects.get().stop_reason == "stop_after"
+    assert JobRunner.objects.get().stop_reason == "signal"
 
 
 @pytest.mark.parametrize(("threads", "name"), [(1, "signals"), (2, "recorder")])

@@ -19,7 +19,7 @@ def test_the_former_name_installs_the_app_quick_jobs(site, entry):
         "print(config.name, config.verbose_name, apps.get_model('quick_jobs.Job'))",
     )
     assert shown.returncode == 0, shown.stderr
-    assert "quick_jobs Quick Jobs <class 'quick_jobs.models.Job'>" in shown.stdout
+    assert "quick_jobs Quick Jobs <class 'quick_jobs.models.job.Job'>" in shown.stdout
     assert site.run("makemigrations", "--check", "--dry-run").returncode == 0
 
 

@@ -22,6 +22,7 @@ import yaml
 from django.core.management import get_commands, load_command_class
 from django.db import connection
 
+from quick_jobs import cron
 from quick_jobs.models import JobExecution, JobRunner
 from tests.documents import sections
 from tests.site import ROOT, wait_until
@@ -317,6 +318,20 @@ def read_unit(block, site):
     check_command(shlex.split(unit["Service"]["ExecStart"]))
 
 
+def read_timer(block, site):
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read_string(block.text)
+    assert unit["Timer"]["OnCalendar"]
+    assert unit["Install"]["WantedBy"] == "timers.target"
+
+
+def read_crontab(block, site):
+    for line in block.text.splitlines()[1:]:
+        words = shlex.split(line)
+        cron(" ".join(words[:5]))
+        check_command(words[words.index("manage.py") - 1 :])
+
+
 def read_dockerfile(block, site):
     lines = [
         line.split(" ", 1) for line in block.text.replace("\\\n", " ").splitlines()[1:] if line
@@ -342,8 +357,9 @@ def commands_in(block):
             waiting += value.values()
             if isinstance(value.get("command"), list):
                 yield value["command"]
-            if "manage.py" in value.get("run_command", ""):
-                yield shlex.split(value["run_command"])
+            for name in ("run_command", "startCommand"):
+                if "manage.py" in value.get(name, ""):
+                    yield shlex.split(value[name])
         elif isinstance(value, list):
             waiting += value
 
@@ -364,8 +380,10 @@ KINDS = {
     "python *.py": write_file,
     "sh ": give_commands,
     "text Procfile": read_procfile,
+    "text crontab": read_crontab,
     "text ": look_at_picture,
     "ini *.service": read_unit,
+    "ini *.timer": read_timer,
     "dockerfile Dockerfile": read_dockerfile,
     "yaml *.yaml": read_yaml,
 }

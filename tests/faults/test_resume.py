@@ -45,7 +45,7 @@ def assert_waits(shop, seconds):
     """
     before = shop.count()
     runner = shop.start("run_jobs")
-    wait_until(lambda: FIRST_START.search(runner.output))
+    wait_until(lambda: FIRST_START.search(runner.output), timeout=60)
     hours, minutes, rest = (int(n or 0) for n in FIRST_START.search(runner.output).groups())
     stop(runner)
     assert shop.count() == before

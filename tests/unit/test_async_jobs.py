@@ -305,7 +305,7 @@ def count_sessions(sessions):
 
 def test_many_executions_leave_one_connection_for_each_worker(server, monkeypatch):
     """They are 1,000, of four workers, and each asks the database alone and several at once."""
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", None)
     sessions = [Sessions() for _ in range(4)]
     all_done = threading.Barrier(5)
     may_go = threading.Event()
@@ -336,7 +336,7 @@ def test_many_executions_leave_one_connection_for_each_worker(server, monkeypatc
 
 @pytest.mark.parametrize("age", [0, None])
 def test_a_session_that_the_server_ended_is_replaced(server, monkeypatch, age):
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", age)
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", age)
     sessions = Sessions()
     end = Between(lambda: kill_all(set(sessions.used)))
     executions = run_in_a_worker(sessions.job, end, sessions.job, end, sessions.job)

@@ -101,7 +101,7 @@ def test_a_session_that_async_code_has_used_and_the_server_ended_is_replaced(
 ):
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no server")
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", age)
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", age)
     seen = Seen()
     end = Between(lambda: kill_all(seen.sessions))
     executions = run_in_a_worker(*[way(seen), way(seen), end, way(seen), end, way(seen)])

@@ -568,7 +568,7 @@ LEFT_BEHIND = [
 @pytest.fixture(params=[0, None], ids="CONN_MAX_AGE={}".format)
 def max_age(request, transactional_db, monkeypatch):
     """How long a database connection is kept."""
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", request.param)
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", request.param)
     return request.param
 
 

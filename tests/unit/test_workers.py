@@ -6,7 +6,7 @@ import time
 from queue import Empty
 
 import pytest
-from django.db import connection, connections
+from django.db import connections
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -433,7 +433,7 @@ def test_a_task_that_meets_a_thread_on_its_way_out_gets_another(owner, monkeypat
 @pytest.fixture
 def used(monkeypatch, transactional_db):
     """The connections that tasks have used, kept open."""
-    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    monkeypatch.setitem(connections.databases["default"], "CONN_MAX_AGE", None)
     return []
 
 

@@ -11,8 +11,8 @@ from typing import NamedTuple, Optional, Sequence
 from quick_jobs.conf import conf
 from quick_jobs.models import JobRunner
 
-# Runs that are looked at: a timer of working days has its weekend among them.
-_RUNS = 11
+#: Runs that are looked at: a timer of working days has its weekend among them.
+LAST_RUNS = 11
 
 # When the second run is late, which nothing is known of: timers of a day are the longest usual.
 _LATE_AFTER_FIRST = dt.timedelta(days=2)
@@ -56,5 +56,5 @@ def once_runs() -> Optional[OnceRuns]:
     if newest is None or newest.kind != JobRunner.ONCE:
         return None
     runs = JobRunner.objects.filter(kind=JobRunner.ONCE).order_by("-pk")
-    starts = sorted(runs.values_list("started_at", flat=True)[:_RUNS], reverse=True)
+    starts = sorted(runs.values_list("started_at", flat=True)[:LAST_RUNS], reverse=True)
     return OnceRuns(newest, patience_after(starts, conf.lost_after))

@@ -70,6 +70,21 @@ class AutomaticPruning:
             self._log_what_stays(pruning)
         self._due_at = self._clock() + pruning.pause
 
+    def run_for(self, seconds: float) -> None:
+        """Prune at once, without pauses, for at most about so long; the rest is for the next one.
+
+        An outage ends it.
+        """
+        deadline = self._clock() + seconds
+        self.begin()
+        try:
+            while self.current and self._clock() < deadline:
+                self._due_at = 0.0
+                self.step()
+        except DatabaseError as error:
+            logger.debug("old history is not deleted now: %s", one_line(error))
+        self.abandon()
+
     def _give_up(self, reason: str) -> None:
         self.current = None
         if reason not in self._logged_reasons:

@@ -70,8 +70,8 @@ class Storage:
         self.using = router.db_for_write(JobExecution)
         self._identity = runner
         self._jobs = jobs
-        self._is_on_timer = runner.kind == JobRunner.ONCE
-        self._resuming = [job for job in jobs if job.resume or self._is_on_timer]
+        self.is_on_timer = runner.kind == JobRunner.ONCE
+        self._resuming = [job for job in jobs if job.resume or self.is_on_timer]
         self._runner_id: Optional[int] = None
         self._job_ids: Dict[str, int] = {}
         self._database: Optional[Database] = None  # by the connection of the thread that writes
@@ -167,7 +167,7 @@ class Storage:
         """
         assert self._runner_id is not None, "the runner is to be registered first"
         job_ids = {job.name: self._job_ids[job.name] for job in self._resuming}
-        names = [job.name for job in self._resuming if self._is_on_timer and job.schedule]
+        names = [job.name for job in self._resuming if self.is_on_timer and job.schedule]
         return last_starts(self.using, self._runner_id, job_ids, names)
 
     def forget_registration(self) -> None:

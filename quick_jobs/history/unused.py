@@ -5,17 +5,23 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Callable, List, Optional, Sequence
 
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
 
+from quick_jobs.databases import database_now
+from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.history.in_use import InUse
 from quick_jobs.history.prunable import Rows, most_values
 from quick_jobs.models import Job, JobExecution, JobRunner, JobRunnerQuerySet
+from quick_jobs.once_runs import LAST_RUNS
 
 # Values that a statement takes on every database, with room for the few others in it.
 _MOST_VALUES = 900
 
 # Runners looked at together. Each may have had millions of executions.
 _RUNNERS = 10
+
+# How long runs of ``run_jobs --once`` stay that have run nothing.
+_IDLE_RUNS_STAY = dt.timedelta(days=1)
 
 
 class _ByPrimaryKey:
@@ -42,6 +48,8 @@ class _ByPrimaryKey:
 class GoneRunners(_ByPrimaryKey):
     """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions.
 
+    Those of ``run_jobs --once`` go after a day: most run nothing. The last of them stay, as they
+    tell when the next is expected.
     ``may_have_old`` says whether they may have some from before it, which takes long to see where
     many have just been deleted. Those ``in_use`` keep their links.
     """
@@ -54,6 +62,9 @@ class GoneRunners(_ByPrimaryKey):
         self._cutoff = cutoff
         self._may_have_old = may_have_old
         self._in_use = in_use
+        self._idle_before = as_stored(database_now(using) - _IDLE_RUNS_STAY)
+        runs = JobRunner.objects.using(using).filter(kind=JobRunner.ONCE).order_by("-pk")
+        self._last_runs = list(runs.values_list("pk", flat=True)[:LAST_RUNS])
 
     def find(self, size: int) -> Rows:
         """Return some among the next of them, after their links to jobs, of which ``size``."""
@@ -74,7 +85,10 @@ class GoneRunners(_ByPrimaryKey):
 
     def _gone(self) -> JobRunnerQuerySet:
         runners = JobRunner.objects.using(self._using)
-        stopped = runners.stopped().filter(stopped_at__lt=self._cutoff)
+        is_idle_run = Q(kind=JobRunner.ONCE, stopped_at__lt=self._idle_before)
+        stopped = runners.stopped().filter(
+            Q(stopped_at__lt=self._cutoff) | is_idle_run & ~Q(pk__in=self._last_runs)
+        )
         return stopped | runners.lost().filter(last_heartbeat_at__lt=self._cutoff)
 
 

@@ -158,9 +158,7 @@ class Runner:
         if self._housekeeping:
             moments.append(self._housekeeping.next_check(now, self._is_stopping.is_set()))
         known = [moment for moment in moments if moment is not None]
-        if not known:
-            return None
-        return min(max(0.0, min(known) - now), threading.TIMEOUT_MAX)
+        return min(max(0.0, min(known) - now), threading.TIMEOUT_MAX) if known else None
 
     # Starting.
 

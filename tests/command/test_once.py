@@ -108,3 +108,15 @@ def test_it_is_refused_without_a_history(site):
         "--once needs the history: what is due depends on the last starts.\n"
     )
     assert not JobRunner.objects.exists()
+
+
+def test_it_deletes_old_history_though_it_lives_for_a_moment(site):
+    site.settings("QUICK_JOBS_HISTORY_RETENTION = 3600")
+    site.write("shop/jobs.py", JOBS)
+    for _ in range(2):
+        site.run("run_jobs", "--once")
+        let_pass(hours=2)
+    first = JobExecution.objects.order_by("pk").first()
+    site.run("run_jobs", "--once")
+    assert not JobExecution.objects.filter(pk=first.pk).exists()
+    assert JobExecution.objects.exists()

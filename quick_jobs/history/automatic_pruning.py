@@ -12,6 +12,9 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
+# Seconds that a runner which does not live long prunes for when all else is done.
+_LAST_PRUNING = 0.5
+
 
 class AutomaticPruning:
     """Runs one pruning at a time, with the pauses that it asks for.
@@ -70,13 +73,16 @@ class AutomaticPruning:
             self._log_what_stays(pruning)
         self._due_at = self._clock() + pruning.pause
 
-    def run_for(self, seconds: float) -> None:
-        """Prune at once, without pauses, for at most about so long; the rest is for the next one.
+    def run_last(self, is_on_timer: bool) -> None:
+        """Prune in a runner on a timer, which has not lived until pruning was due.
+
+        There are no pauses, and half a second at most; the rest is for the next runner.
 
         An outage ends it.
         """
-        deadline = self._clock() + seconds
-        self.begin()
+        deadline = self._clock() + _LAST_PRUNING
+        if is_on_timer:
+            self.begin()
         try:
             while self.current and self._clock() < deadline:
                 self._due_at = 0.0

@@ -47,9 +47,6 @@ logger = get_logger(__name__, may_wait=False)
 # tracebacks, which even a small container can spare.
 _CAPACITY = 32 * 1024 * 1024
 
-# Seconds that a runner on a timer prunes for when all else is done.
-_LAST_PRUNING = 0.5
-
 
 class Recorder(History):
     """Writes what it is given with :meth:`put`. No method waits for the database.
@@ -222,8 +219,7 @@ class Recorder(History):
         if self._stop_info:
             self._storage.stop(*self._stop_info, dropped_executions=self._backlog.dropped)
             self._is_stop_owed = False
-            if self._storage.is_on_timer:  # it has not lived until pruning was due
-                self._pruning.run_for(_LAST_PRUNING)
+            self._pruning.run_last(self._storage.is_on_timer)
             self._is_closed = True
 
     def _succeed(self) -> None:

@@ -77,8 +77,7 @@ class Recorder(History):
         self._thread = threading.Thread(target=self._run, name="quick_jobs recorder", daemon=True)
         self._is_first_answer = True
         self._lasting = LastingError()
-        self._was_refused = False
-        self._is_stop_owed = False
+        self._was_refused = self._is_stop_owed = False
         self._owes_last_starts = storage.has_resuming_jobs
         self._retries = Retries(clock())
         self._beat_at: Optional[float] = None

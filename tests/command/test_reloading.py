@@ -57,7 +57,9 @@ def exists(pid):
 
 def pid_of_child(process, text):
     """Wait for ``text``, and return the number after it."""
-    wait_until(lambda: f"{text} in " in process.output and process.output.endswith("\n"))
+    wait_until(
+        lambda: f"{text} in " in process.output and process.output.endswith("\n"), timeout=60
+    )
     return int(process.output.rpartition(f"{text} in ")[2].split()[0])
 
 

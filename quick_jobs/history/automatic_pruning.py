@@ -76,9 +76,8 @@ class AutomaticPruning:
     def run_last(self, is_on_timer: bool) -> None:
         """Prune in a runner on a timer, which has not lived until pruning was due.
 
-        There are no pauses, and half a second at most; the rest is for the next runner.
-
-        An outage ends it.
+        There are no pauses, and half a second at most; the rest is for the next runner. An
+        outage ends it.
         """
         deadline = self._clock() + _LAST_PRUNING
         if is_on_timer:

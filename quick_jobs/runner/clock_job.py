@@ -84,7 +84,8 @@ class ClockJob(ScheduledJob):
 
     def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
         self._share = self.job.variance.total_seconds() * chance
-        last_at = last.started_at if last.due_at is None else max(last.started_at, last.due_at)
+        due_at = last.started_at if last.due_at is None else last.due_at
+        last_at = max(last.started_at, due_at)
 
         def following(moment: dt.datetime) -> dt.datetime:
             if last.due_at is not None and not last.is_unfinished and last_at <= now + offset:
@@ -92,7 +93,6 @@ class ClockJob(ScheduledJob):
             done = min(moment, _as_datetime(last_at))
             missed = latest_between(self._schedule, done, moment)
             if missed is None and last.is_unfinished:
-                due_at = last.started_at if last.due_at is None else last.due_at
                 missed = min(moment, _as_datetime(due_at))
             return missed or next_start(self._schedule, moment)
 
@@ -110,12 +110,13 @@ class ClockJob(ScheduledJob):
             return False
         elif self._is_running:
             self._skip(now, offset)
+            self._wait(now, offset)
             return False
         else:
             self._begin_planned(now, offset)
         self._share = self.job.variance.total_seconds() * chance
         self._is_running = True
-        self._wake = self._monotonic(self._planned, offset)
+        self._wait(now, offset)
         return True
 
     def end(self, now: float, offset: float, rerun: bool) -> None:
@@ -156,7 +157,6 @@ class ClockJob(ScheduledJob):
         assert time is not None
         self._tell(StartSkipped(self.name, time))
         self._finish_with(time, now, offset)
-        self._wake = self._monotonic(self._planned, offset)
 
     def _finish_with(self, time: dt.datetime, now: float, offset: float) -> None:
         self._done.add(time, self._follows)

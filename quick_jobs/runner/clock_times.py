@@ -22,7 +22,7 @@ def latest_between(
     """
     window, found = _SECOND, None
     while found is None:
-        begin = max(after, until - window) if window < until - after else after
+        begin = until - window if window < until - after else after
         moment = next_start(schedule, begin)
         while moment <= until:
             found = moment

@@ -57,7 +57,7 @@ class Planning(Plan):
     def announce(self, now: float) -> None:
         """Log what people should know as the runner begins."""
         if self._forgetful:
-            self._warn_that_they_begin_anew("no history is kept", self._forgetful)
+            self._warn_that_they_do_not_resume("no history is kept", self._forgetful)
         self._announce_late_ones(self._schedule.due_after(now + _SOON), now)
 
     def next_check(self, now: float) -> Optional[float]:
@@ -73,7 +73,7 @@ class Planning(Plan):
         self._schedule.set_clock(now, wall_now)
         given_up = self._resumption.overdue(now)
         if given_up:
-            self._warn_that_they_begin_anew("the history's database does not answer", given_up)
+            self._warn_that_they_do_not_resume("the history's database does not answer", given_up)
             self._add(dict.fromkeys(given_up), now)
 
     def resume(self, last_starts: Mapping[str, LastStart], now: float) -> None:
@@ -81,11 +81,11 @@ class Planning(Plan):
         self._add(self._resumption.take(last_starts), now)
 
     def _add(self, jobs: Mapping[RegisteredJob, Optional[LastStart]], now: float) -> None:
-        added = [self._schedule.add(job, now, last) for job, last in jobs.items()]
-        late = [scheduled for scheduled in added if now + _SOON < scheduled.due < float("inf")]
-        self._announce_late_ones(sorted(late, key=lambda scheduled: scheduled.due), now)
+        added = {self._schedule.add(job, now, last) for job, last in jobs.items()}
+        late = self._schedule.due_after(now + _SOON)
+        self._announce_late_ones([each for each in late if each in added], now)
 
-    def _warn_that_they_begin_anew(self, why: str, jobs: Sequence[RegisteredJob]) -> None:
+    def _warn_that_they_do_not_resume(self, why: str, jobs: Sequence[RegisteredJob]) -> None:
         names = enumeration([job.name for job in jobs], str)
         logger.warning("%s: starting as without resume=True: %s", why, names)
 

@@ -99,6 +99,11 @@ def say(write: Callable[[], object], what: str) -> None:
         _guarded(write, what)
 
 
+def wait_until_written(seconds: float) -> None:
+    """Wait until all that threads which decide have logged is written, or ``seconds`` are over."""
+    _background.settle(seconds)
+
+
 @contextlib.contextmanager
 def in_background() -> Iterator[None]:
     """Have lines of loggers that may not wait written by a thread, which there is while they come.
@@ -137,6 +142,11 @@ class _Background:
             thread.start()
         except (RuntimeError, MemoryError):  # there are as many threads as there may be
             self._run()
+
+    def settle(self, seconds: float) -> None:
+        """Wait until nothing waits, for at most ``seconds``."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._thread is None, seconds)
 
     def finish(self) -> None:
         """Wait until all is written, unless nothing moves."""

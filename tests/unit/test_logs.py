@@ -10,7 +10,7 @@ import time
 import pytest
 
 from quick_jobs import logs
-from quick_jobs.logs import get_logger, in_background, say
+from quick_jobs.logs import get_logger, in_background, say, wait_until_written
 from tests.site import ROOT, wait_until
 
 NAME = "quick_jobs.tests"
@@ -254,6 +254,19 @@ def test_a_handler_that_waits_does_not_hold_up_who_may_not(handle):
         released.set()
     wait_until(lambda: logs._background._thread is None)
     assert seen == [0, 1, 2, "said"]
+
+
+def test_lines_can_be_waited_for_within_limits(handle):
+    released, seen = threading.Event(), []
+    handle(lambda record: released.wait(60) and seen.append(record.msg))
+    with in_background():
+        wait_until_written(60)  # nothing waits
+        get_logger(NAME, may_wait=False).info("x")
+        wait_until_written(0.01)
+        assert seen == []
+        released.set()
+        wait_until_written(60)
+        assert seen == ["x"]
 
 
 def test_there_is_no_thread_while_there_are_no_lines(records):

@@ -13,7 +13,7 @@ from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory
-from quick_jobs.logs import in_background, say
+from quick_jobs.logs import in_background, say, wait_until_written
 from quick_jobs.management.arguments import seconds
 from quick_jobs.management.job_choice import find_jobs, log_jobs
 from quick_jobs.management.job_list import lines_about
@@ -26,6 +26,10 @@ from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.single_runs import RunDue
 from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
+
+# Seconds that the list of jobs may take before the first job starts: it comes before what the
+# jobs print, unless nobody reads.
+_PRINTED_WITHIN = 1.0
 
 
 class Command(RunnerCommand):
@@ -124,6 +128,7 @@ class Command(RunnerCommand):
                 log_jobs(jobs)
                 if options["print_jobs"]:
                     say(lambda: self._print(jobs), "the list of jobs")
+                    wait_until_written(_PRINTED_WITHIN)
 
             new_plan: NewPlan = RunDue if options["once"] else Planning
             runner = Runner(jobs, history, own_options, new_plan=new_plan)

@@ -1,5 +1,6 @@
 """What an address says costs little, however long or odd it is."""
 
+import re
 from urllib.parse import parse_qs
 
 import pytest
@@ -14,6 +15,7 @@ LONG = "x" * 20_000
 ODD = "\U0001f600" * 2000
 NUMBER = "9" * 5000
 MOST_BYTES = 500_000
+FRACTION = re.compile(r"(?<=:\d\d)\.\d+")
 
 LIST_PARAMETERS = [
     "q",
@@ -80,7 +82,8 @@ def test_a_thousand_words_make_no_longer_statement_than_five(admin_client, execu
     def longest(words):
         with CaptureQueriesContext(connection) as captured:
             page(admin_client, name, q=" ".join(words))
-        return max(len(query["sql"]) for query in captured.captured_queries)
+        # The clock's fractions of a second are shorter when they end in zeros.
+        return max(len(FRACTION.sub("", query["sql"])) for query in captured.captured_queries)
 
     assert longest(["aa", "bb", "ee", "oo"] * 250) == longest(["aa", "bb", "ee", "oo", "aa"])
 

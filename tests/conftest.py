@@ -1,3 +1,4 @@
+import compileall
 import re
 import signal
 from pathlib import Path
@@ -6,7 +7,7 @@ import pytest
 from django.db import connection, connections
 from hypothesis import HealthCheck, settings
 
-from tests.site import Site, wait_until
+from tests.site import ROOT, Site, wait_until
 from tests.turns import turns
 
 __all__ = ["wait_until"]
@@ -22,6 +23,12 @@ settings.load_profile("quick_jobs")
 WITH_PROCESSES = {"browser", "command", "faults"}
 #: Markers of what runs only where it is asked for.
 ON_REQUEST = ("browser", "faults")
+
+
+def pytest_configure(config):
+    """Compile the package once: the processes of tests, which write no bytecode, only read it."""
+    if not hasattr(config, "workerinput"):
+        compileall.compile_dir(str(ROOT / "quick_jobs"), quiet=2)
 
 
 def pytest_itemcollected(item):

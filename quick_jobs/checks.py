@@ -12,6 +12,11 @@
 ``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length, or
                        what hides it
 ``quick_jobs.E009``    the history is to be in an SQLite older than 3.24
+``quick_jobs.E010``    ``QUICK_JOBS_LOG`` is wrong
+``quick_jobs.E011``    ``QUICK_JOBS_LOG_LEVEL`` is wrong
+``quick_jobs.E012``    ``QUICK_JOBS_MAX_LOG`` is wrong
+``quick_jobs.E013``    ``QUICK_JOBS_LOG_FILTER`` is wrong
+``quick_jobs.E014``    ``QUICK_JOBS_RELEASE`` is wrong
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
@@ -53,6 +58,11 @@ _SETTINGS = {
     "quick_jobs.E003": "start_record_timeout",
     "quick_jobs.E004": "history_retention",
     "quick_jobs.E005": "max_traceback",
+    "quick_jobs.E010": "log",
+    "quick_jobs.E011": "log_level",
+    "quick_jobs.E012": "max_log",
+    "quick_jobs.E013": "log_filter",
+    "quick_jobs.E014": "release",
 }
 
 #: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
+import os
 import reprlib
 from datetime import timedelta
-from typing import Any, Dict, Optional
+from typing import Any, Callable, Dict, Optional
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
 from quick_jobs.durations import to_timedelta
 
@@ -17,10 +20,32 @@ DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_START_RECORD_TIMEOUT": timedelta(seconds=1),
     "QUICK_JOBS_HISTORY_RETENTION": timedelta(days=90),
     "QUICK_JOBS_MAX_TRACEBACK": 64 * 1024,
+    "QUICK_JOBS_LOG": "all",
+    "QUICK_JOBS_LOG_LEVEL": "INFO",
+    "QUICK_JOBS_MAX_LOG": 16 * 1024,
+    "QUICK_JOBS_LOG_FILTER": None,
+    "QUICK_JOBS_RELEASE": None,
 }
 
 #: Both ends of a traceback and a word about what is missing between them fit in this.
 LEAST_MAX_TRACEBACK = 1024
+
+#: The same for the log of an execution.
+LEAST_MAX_LOG = 1024
+
+#: The values of ``QUICK_JOBS_LOG``.
+LOG_ALL, LOG_FAILURES, LOG_OFF = "all", "failures", "off"
+
+#: Where the release is looked for without ``QUICK_JOBS_RELEASE``: the variables that Sentry's
+#: users set, and those that platforms and builds set by themselves.
+RELEASE_VARIABLES = (
+    "SENTRY_RELEASE",
+    "HEROKU_SLUG_COMMIT",
+    "RENDER_GIT_COMMIT",
+    "RAILWAY_GIT_COMMIT_SHA",
+    "SOURCE_VERSION",
+    "GIT_COMMIT",
+)
 
 
 class Conf:
@@ -51,11 +76,52 @@ class Conf:
     @property
     def max_traceback(self) -> int:
         """How many bytes of a traceback are kept."""
-        value = _value("QUICK_JOBS_MAX_TRACEBACK")
-        if isinstance(value, bool) or not isinstance(value, int) or value < LEAST_MAX_TRACEBACK:
+        return _size("QUICK_JOBS_MAX_TRACEBACK", LEAST_MAX_TRACEBACK)
+
+    @property
+    def log(self) -> str:
+        """Of which executions the log is kept: ``LOG_ALL``, ``LOG_FAILURES`` or ``LOG_OFF``."""
+        value = _value("QUICK_JOBS_LOG")
+        if value not in (LOG_ALL, LOG_FAILURES, LOG_OFF):
             raise ImproperlyConfigured(
-                "QUICK_JOBS_MAX_TRACEBACK must be a whole number of bytes, "
-                f"{LEAST_MAX_TRACEBACK} or more, not {reprlib.repr(value)}"
+                f'QUICK_JOBS_LOG must be "all", "failures" or "off", not {reprlib.repr(value)}'
+            )
+        return str(value)
+
+    @property
+    def log_level(self) -> int:
+        """The level from which log records are kept."""
+        value = _value("QUICK_JOBS_LOG_LEVEL")
+        level = logging.getLevelName(value) if isinstance(value, str) else value
+        if isinstance(level, bool) or not isinstance(level, int) or level < 0:
+            raise ImproperlyConfigured(
+                'QUICK_JOBS_LOG_LEVEL must be a level of logging, such as "INFO" or 20, '
+                f"not {reprlib.repr(value)}"
+            )
+        return level
+
+    @property
+    def max_log(self) -> int:
+        """How many bytes of an execution's log are kept."""
+        return _size("QUICK_JOBS_MAX_LOG", LEAST_MAX_LOG)
+
+    @property
+    def log_filter(self) -> Optional[Callable[[str], str]]:
+        """What is applied to every text before it is stored or sent, or None."""
+        found: Optional[Callable[[str], str]] = _callable(
+            "QUICK_JOBS_LOG_FILTER", "a callable from text to text"
+        )
+        return found
+
+    @property
+    def release(self) -> str:
+        """The version of the site's code; "" if it is not known."""
+        value = _value("QUICK_JOBS_RELEASE")
+        if value is None:
+            return next(filter(None, map(os.environ.get, RELEASE_VARIABLES)), "")
+        if not isinstance(value, str):
+            raise ImproperlyConfigured(
+                f"QUICK_JOBS_RELEASE must be a str or None, not {reprlib.repr(value)}"
             )
         return value
 
@@ -79,3 +145,29 @@ def _positive_duration(name: str) -> timedelta:
     if not duration:
         raise ImproperlyConfigured(f"{name} must be more than 0 seconds")
     return duration
+
+
+def _size(name: str, least: int) -> int:
+    value = _value(name)
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise ImproperlyConfigured(
+            f"{name} must be a whole number of bytes, {least} or more, not {reprlib.repr(value)}"
+        )
+    return value
+
+
+def _callable(name: str, kind: str) -> Any:
+    """Return the callable that a setting names by its dotted path, or None if it is None."""
+    path = _value(name)
+    if path is None:
+        return None
+    wrong = f"{name} must be None or the dotted path of {kind}, not {reprlib.repr(path)}"
+    if not isinstance(path, str):
+        raise ImproperlyConfigured(wrong)
+    try:
+        found = import_string(path)
+    except ImportError as error:
+        raise ImproperlyConfigured(f"{wrong}: {error}") from error
+    if not callable(found):
+        raise ImproperlyConfigured(f"{wrong}: it cannot be called")
+    return found

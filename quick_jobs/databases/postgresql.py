@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
 from quick_jobs.databases.base import Database
-from quick_jobs.databases.statements import on_conflict
+from quick_jobs.databases.statements import blanks, on_conflict
 from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,
@@ -136,7 +136,7 @@ def _arrays_insert(table: UpsertTable, name: str) -> str:
     values = ", ".join(value.format(name) for name, (_, value) in zip(names, elements))
     arrays = ", ".join(f"%s::{element_type}[]" for element_type, _ in elements)
     return (
-        f"INSERT INTO {name} ({', '.join(table.column_names)}) SELECT %s, {values}"
+        f"INSERT INTO {name} ({', '.join(table.inserted)}) SELECT %s, {values}{blanks(table)}"
         f" FROM unnest({arrays}) AS new ({', '.join(names)}) {on_conflict(table)}"
     )
 

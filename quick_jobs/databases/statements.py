@@ -49,14 +49,18 @@ def rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], Lis
 
     ``name`` is the table's, quoted.
     """
-    names = table.column_names
     kinds = [column.kind for column in table.columns]
     return (
-        f"INSERT INTO {name} ({', '.join(names)}) VALUES",
-        f"({places(names)})",
+        f"INSERT INTO {name} ({', '.join(table.inserted)}) VALUES",
+        f"({places(table.column_names)}{blanks(table)})",
         [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
         [index for index, kind in enumerate(kinds) if kind == DURATION],
     )
+
+
+def blanks(table: UpsertTable) -> str:
+    """Return what follows the values of a row: an empty text for each blank column."""
+    return ", ''" * len(table.blank)
 
 
 def places(values: Sequence[Any]) -> str:

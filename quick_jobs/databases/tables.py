@@ -29,7 +29,8 @@ class UpsertTable:
     """A table whose rows are inserted, or overwrite those with the same ``key``.
 
     All rows of a statement have the same value in the column ``shared``. A row
-    in which the column ``final`` is null overwrites nothing.
+    in which the column ``final`` is null overwrites nothing. The columns
+    ``blank`` are empty texts in a new row, and are not overwritten.
     """
 
     name: str
@@ -37,6 +38,12 @@ class UpsertTable:
     columns: Tuple[Column, ...]
     key: Tuple[str, ...]
     final: str
+    blank: Tuple[str, ...] = ()
+
+    @property
+    def inserted(self) -> List[str]:
+        """The columns of a new row."""
+        return [*self.column_names, *self.blank]
 
     @property
     def column_names(self) -> List[str]:

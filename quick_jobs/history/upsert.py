@@ -41,6 +41,7 @@ _EXECUTIONS = UpsertTable(
     ),
     key=("runner_id", "number"),
     final="finished_at",
+    blank=("fingerprint", "note", "log", "stack"),
 )
 
 

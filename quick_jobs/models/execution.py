@@ -107,6 +107,35 @@ class JobExecution(models.Model):
         help_text=_("The exception's type and message, on one line."),
     )
     traceback = models.TextField(_("traceback"), blank=True, default="")
+    fingerprint = models.CharField(
+        _("kind of failure"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("Failures that are alike have the same."),
+    )
+    note = models.CharField(
+        _("note"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("What the job has noted of itself."),
+    )
+    progress_done = models.FloatField(_("done"), null=True, blank=True, default=None)
+    progress_total = models.FloatField(_("of"), null=True, blank=True, default=None)
+    cpu_time = models.DurationField(_("CPU time"), null=True, blank=True, default=None)
+    log = models.TextField(
+        _("log"), blank=True, default="", help_text=_("What the job has logged and printed.")
+    )
+    stack = models.TextField(
+        _("stack"),
+        blank=True,
+        default="",
+        help_text=_("Where the job was when it was last looked at; only while it runs."),
+    )
+    observed_at = models.DateTimeField(
+        _("last looked at"), null=True, blank=True, default=None, editable=False
+    )
 
     objects = JobExecutionQuerySet.as_manager()
 

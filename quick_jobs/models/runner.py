@@ -90,6 +90,13 @@ class JobRunner(models.Model):
         default=0,
         help_text=_("Executions that outgrew the memory set aside while the database was away."),
     )
+    release = models.CharField(
+        _("release"),
+        max_length=100,
+        blank=True,
+        default="",
+        help_text=_("The version of the site's code."),
+    )
     jobs = models.ManyToManyField(Job, verbose_name=_("jobs"), related_name="runners", blank=True)
 
     objects = JobRunnerQuerySet.as_manager()

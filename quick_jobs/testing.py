@@ -23,6 +23,7 @@ from django.db import DatabaseError, connections
 from django.urls import get_script_prefix, set_script_prefix
 
 from quick_jobs.async_threads import AsyncThread
+from quick_jobs.capture import installed
 from quick_jobs.conf import conf
 from quick_jobs.discovery import check_runnable
 from quick_jobs.durations import Duration, to_timedelta
@@ -116,6 +117,7 @@ class JobRun(NamedTuple):
     ``outcome`` is one of ``JobExecution``'s. ``exception`` is what it failed
     with, or None, and ``error`` that in one line, as the history tells it.
     ``execution`` is its row in the history, or None if that was not wanted.
+    ``log`` is what it has logged and printed, as the history has it.
     """
 
     outcome: str
@@ -124,6 +126,7 @@ class JobRun(NamedTuple):
     error: str
     env: RunEnv
     execution: Optional[JobExecution]
+    log: str
 
 
 def run_job(
@@ -177,9 +180,10 @@ def run_job(
     async_thread = AsyncThread()
     script_prefix = get_script_prefix()
     try:
-        exception = contextvars.copy_context().run(
-            perform, execution, conf.max_traceback, lambda name: None, async_thread
-        )
+        with installed():
+            exception = contextvars.copy_context().run(
+                perform, execution, conf.max_traceback, lambda name: None, async_thread
+            )
     finally:
         set_script_prefix(script_prefix)
         closed = async_thread.leave(job.name)
@@ -197,7 +201,7 @@ def run_job(
     if exception is not None and not is_caught:
         raise exception
     duration = dt.timedelta(seconds=execution.duration or 0.0)
-    return JobRun(execution.outcome, duration, exception, execution.error, env, row)
+    return JobRun(execution.outcome, duration, exception, execution.error, env, row, execution.log)
 
 
 def _has_running_loop() -> bool:

@@ -7,7 +7,7 @@ from typing import Optional
 
 from quick_jobs.conf import conf
 from quick_jobs.logs import get_logger
-from quick_jobs.tracebacks import class_name, traceback_of
+from quick_jobs.tracebacks import class_name, storable, traceback_of
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -37,6 +37,18 @@ def filtered(text: str) -> str:
         problem = _in_short(exc)
     _report(problem, time.monotonic())
     return HIDDEN
+
+
+def filtered_line(text: str, length: int) -> str:
+    """Return the first line of what :func:`filtered` makes of ``text``, in ``length`` characters.
+
+    ``text`` is such a line already.
+    """
+    result = filtered(text)
+    if result is text:
+        return text
+    lines = storable(result[:length], 6 * length).splitlines() or [""]
+    return lines[0][:length]
 
 
 class _Reports:

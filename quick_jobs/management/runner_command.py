@@ -13,6 +13,7 @@ from typing import Callable, Iterator, List, NoReturn
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand
 
+from quick_jobs.capture import installed
 from quick_jobs.console import printable
 from quick_jobs.discovery import JobsError
 from quick_jobs.logs import say
@@ -65,10 +66,14 @@ class RunnerCommand(BaseCommand):
     def run_until_over(
         self,
         runner: Runner,
+        captures: bool,
         announce: Callable[[], None],
         stop_when_asked: StopWhenAsked = stop_on_signals,
     ) -> int:
-        """Run ``runner`` until it is told to stop; return its exit status."""
+        """Run ``runner`` until it is told to stop; return its exit status.
+
+        With ``captures`` each execution has what it logs and prints.
+        """
         try:
             # From here on, as whoever is told of the jobs may stop them.
             with stop_when_asked(runner.request_stop, runner.wake):
@@ -76,7 +81,8 @@ class RunnerCommand(BaseCommand):
                 # What there is now stays: to look through it for garbage, again and again,
                 # would hold up every thread, for tens of milliseconds on a site of middle size.
                 gc.freeze()
-                status = runner.run()
+                with installed() if captures else contextlib.nullcontext():
+                    status = runner.run()
         except NoThread as exc:
             self.refuse(str(exc))
         if runner.refusal:

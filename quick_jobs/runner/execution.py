@@ -15,6 +15,7 @@ from django.utils import timezone, translation
 
 from quick_jobs.async_threads import AsyncThread
 from quick_jobs.caches import close_caches
+from quick_jobs.capture import Capture, Capturing, new_capture
 from quick_jobs.compat import context_holds_active_settings
 from quick_jobs.connections import (
     leave_connections_clean,
@@ -30,7 +31,8 @@ from quick_jobs.runner.job_call import JobCall
 from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
-from quick_jobs.tracebacks import error_line, shown, stack_text, user_traceback
+from quick_jobs.text_filter import filtered, filtered_line
+from quick_jobs.tracebacks import MAX_ERROR, error_line, shown, stack_text, user_traceback
 
 # Its public name, whatever the module is called.
 logger = get_logger("quick_jobs.execution")
@@ -41,16 +43,20 @@ class Execution:
 
     ``due`` and ``entered`` are monotonic, ``due_at`` and ``started_at`` are POSIX time, all in
     seconds. ``entered`` and ``thread_id`` are None until a worker has begun.
+    ``capture`` has what the job logs and prints, or is None; ``log`` is what is
+    kept of that, "" until the end.
     """
 
     __slots__ = (
         "call",
+        "capture",
         "due",
         "due_at",
         "duration",
         "entered",
         "env",
         "error",
+        "log",
         "number",
         "outcome",
         "scheduled",
@@ -69,10 +75,12 @@ class Execution:
         self.entered: Optional[float] = None
         self.thread_id: Optional[int] = None
         self.call = JobCall()
+        self.capture: Optional[Capture] = None
         self.outcome = JobExecution.RUNNING
         self.duration: Optional[float] = None
         self.error = ""
         self.traceback = ""
+        self.log = ""
 
     @property
     def name(self) -> str:
@@ -130,8 +138,10 @@ class Execution:
         if timeout is not None and duration > timeout:
             outcome, error = JobExecution.TIMED_OUT, self.overrun
         self.outcome = outcome
-        self.error = error
+        self.error = filtered_line(error, MAX_ERROR)
         self.traceback = traceback
+        if self.capture is not None:
+            self.log = self.capture.final_text(outcome == JobExecution.SUCCEEDED)
         self.duration = duration  # the last, for it tells the loop that all is settled
 
 
@@ -217,12 +227,14 @@ def _call(
 ) -> Optional[BaseException]:
     logger.debug("%s starts", execution.name)
     pid = os.getpid()
+    execution.capture = new_capture()
     execution.started_at = wall_clock()
     execution.entered = entered = clock()
     try:
-        result = execution.call.run(execution.scheduled.job, execution.env)
-        if result is not None:
-            refuse_unfinished(result)
+        with Capturing(execution.capture):
+            result = execution.call.run(execution.scheduled.job, execution.env)
+            if result is not None:
+                refuse_unfinished(result)
     except BaseException as exc:
         duration = clock() - entered
         if is_interruption(exc):
@@ -231,7 +243,7 @@ def _call(
             return None
         # Not its own method; and a frozen dataclass refuses an assignment.
         BaseException.with_traceback(exc, user_traceback(exc))
-        seen = shown(exc, max_traceback)
+        seen = shown(exc, max_traceback, filtered)
         execution.end(JobExecution.FAILED, duration, error_line(exc), seen.traceback)
         logger.error("%s failed after %.3f s", execution.name, duration, exc_info=seen.exception)
         return exc

@@ -9,6 +9,8 @@ from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
+from quick_jobs.text_filter import filtered
+from quick_jobs.tracebacks import storable
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -35,6 +37,7 @@ class Outbox:
         """Put on record, and log, that ``execution`` is waited for no longer, and where it is."""
         stack = execution.stack(self._max_traceback)
         logger.error("%s %s\n%s", execution.name, error, stack)
+        stack = storable(filtered(stack), self._max_traceback)
         self._put_given_up(execution, outcome, error, stack, now)
 
     def _put_given_up(

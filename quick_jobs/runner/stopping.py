@@ -17,6 +17,7 @@ from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.shutdown import Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
+from quick_jobs.text_filter import filtered
 
 logger = get_logger(__name__, may_wait=False)
 
@@ -124,4 +125,4 @@ class Stopping:
         shutdown.close(now)
         self._pool.stop()
         self._outbox.send()
-        self._history.stop(StopInfo(shutdown.reason, shutdown.detail, self._wall_clock()))
+        self._history.stop(StopInfo(shutdown.reason, filtered(shutdown.detail), self._wall_clock()))

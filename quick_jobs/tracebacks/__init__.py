@@ -1,6 +1,7 @@
 """Exceptions and stacks as text that every database can store."""
 
 from quick_jobs.tracebacks.exceptions import (
+    MAX_ERROR,
     class_name,
     error_line,
     members_of,
@@ -12,6 +13,7 @@ from quick_jobs.tracebacks.stacks import coroutine_stack_text, stack_text, user_
 from quick_jobs.tracebacks.texts import storable
 
 __all__ = [
+    "MAX_ERROR",
     "Shown",
     "class_name",
     "coroutine_stack_text",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import traceback
-from typing import NamedTuple
+from typing import Callable, NamedTuple
 
 from quick_jobs.tracebacks.copies import copy_of, copy_with_causes, why_copied
 from quick_jobs.tracebacks.exceptions import MAX_ERROR, error_line, plain, traceback_of
@@ -25,20 +25,26 @@ class Shown(NamedTuple):
     exception: BaseException
 
 
-def shown(exc: BaseException, limit: int) -> Shown:
+def shown(exc: BaseException, limit: int, edit: Callable[[str], str] = str) -> Shown:
     """Return what is shown of an exception; its text has at most ``limit`` bytes.
+
+    ``edit`` is given the text before it is cut, and never raises.
 
     Of exceptions whose own code might raise, lie or never end while they are shown, a copy is
     shown, and the text says why.
     """
+
+    def as_text(whole: str) -> str:
+        return storable(edit(whole), limit)
+
     try:
         why = why_copied(exc)
         if why:
             copy = copy_with_causes(exc)
-            return Shown(storable(f"{_formatted(copy)}(shown by a copy: {why})\n", limit), copy)
-        return Shown(storable(_formatted(exc), limit), exc)
+            return Shown(as_text(f"{_formatted(copy)}(shown by a copy: {why})\n"), copy)
+        return Shown(as_text(_formatted(exc)), exc)
     except BaseException as failure:
-        return _shown_badly(exc, failure, limit)
+        return _shown_badly(exc, failure, as_text)
 
 
 def presentable(exc: BaseException) -> BaseException:
@@ -46,14 +52,16 @@ def presentable(exc: BaseException) -> BaseException:
     return shown(exc, MAX_ERROR).exception
 
 
-def _shown_badly(exc: BaseException, failure: BaseException, limit: int) -> Shown:
+def _shown_badly(
+    exc: BaseException, failure: BaseException, as_text: Callable[[str], str]
+) -> Shown:
     line = error_line(exc)
     try:
         reason = plain(repr(failure))
     except BaseException:
         reason = error_line(failure)
     try:
-        text = storable(f"{line}\n(no traceback: formatting it raised {reason})\n", limit)
+        text = as_text(f"{line}\n(no traceback: formatting it raised {reason})\n")
         return Shown(text, copy_of(exc))
     except BaseException:  # no memory
         return Shown(line, Exception(line))

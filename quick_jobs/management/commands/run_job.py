@@ -56,7 +56,7 @@ class Command(RunnerCommand):
                     NoHistory() if options["no_history"] else history_of(jobs, JobRunner.COMMAND)
                 )
             runner = Runner(jobs, history, own_options, new_plan=RunNow)
-            status = self.run_until_over(runner, lambda: None)
+            status = self.run_until_over(runner, history.is_kept, lambda: None)
         if status:
             sys.exit(status)
 

@@ -132,7 +132,7 @@ class Command(RunnerCommand):
 
             new_plan: NewPlan = RunDue if options["once"] else Planning
             runner = Runner(jobs, history, own_options, new_plan=new_plan)
-            status = self.run_until_over(runner, announce, stop_when_asked)
+            status = self.run_until_over(runner, history.is_kept, announce, stop_when_asked)
         if status:
             sys.exit(status)
 

@@ -1,0 +1,7 @@
+"""What jobs log and print: each execution gets its own, whatever else the process says."""
+
+from quick_jobs.capture.captured import Capture
+from quick_jobs.capture.current import Capturing
+from quick_jobs.capture.installation import installed, new_capture
+
+__all__ = ["Capture", "Capturing", "installed", "new_capture"]

@@ -1,0 +1,117 @@
+"""What one execution has logged and printed, from any thread, in bounded memory."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from collections import deque
+from itertools import islice
+from typing import Deque, Iterator, List, Optional
+
+from quick_jobs.capture.bounded import BoundedPieces
+from quick_jobs.capture.lines import Piece, bytes_in
+from quick_jobs.text_filter import filtered
+from quick_jobs.tracebacks import storable
+
+# So many pieces wait at most, as to take up several at once costs less: a tenth of a microsecond
+# each. They have at most _LONG characters, but for the last.
+_MOST_WAITING = 128
+_LONG = 1000
+
+# The most that wait while another thread takes them up; then the oldest are dropped. One that is
+# interrupted has its turn again after some milliseconds.
+_CAPACITY = 10_000
+
+# Seconds to wait for a thread that takes them up: a filter may take long over a long line, and in
+# a forked process there is no such thread any more.
+_PATIENCE = 1.0
+
+
+class Capture:
+    """Keeps both ends of what is added, in at most ``limit`` bytes of text.
+
+    Without ``keeps_successes`` there is no :meth:`final_text` of an execution that has succeeded.
+    """
+
+    def __init__(self, limit: int, keeps_successes: bool = True) -> None:
+        self._limit = limit
+        self._keeps_successes = keeps_successes
+        self._waiting: Deque[Piece] = deque(maxlen=_CAPACITY)
+        self._lock = threading.Lock()  # for all that follows
+        self._taken = 0
+        self._pieces = BoundedPieces(limit)
+        self._last_text = ""
+
+    @property
+    def version(self) -> int:
+        """A number that grows with each line."""
+        return self._taken + len(self._waiting)
+
+    def add(self, created: float, level: str, logger: Optional[str], text: str) -> None:
+        """Add what ``logger`` has logged, or a piece of what was printed; then that is None.
+
+        ``created`` is POSIX time, ``level`` a level of logging or the name of a stream.
+        This never waits: a thread that is interrupted in here, by the garbage collector or a
+        signal, may print, and a fork may leave the lock held.
+        """
+        waiting = self._waiting
+        waiting.append((created, level, logger, text))
+        if len(waiting) >= _MOST_WAITING or len(text) > _LONG:
+            self._settle()
+
+    def text(self) -> str:
+        """Return all that is kept, filtered and as every database takes it; "" of nothing."""
+        if not (self._taken or self._waiting):
+            return ""
+        try:
+            if self._lock.acquire(timeout=_PATIENCE):
+                try:
+                    self._take_up()
+                    lines = self._pieces.lines()
+                finally:
+                    self._lock.release()
+                self._last_text = storable(filtered("\n".join(lines)), self._limit)
+        except Exception as exc:  # no memory; the execution has to end nevertheless
+            return f"(the log cannot be shown: {type(exc).__name__})"
+        return self._last_text
+
+    def final_text(self, succeeded: bool) -> str:
+        """Return what is to be kept of an execution that has ended."""
+        return "" if succeeded and not self._keeps_successes else self.text()
+
+    def _settle(self) -> None:
+        if self._lock.acquire(False):
+            try:
+                with contextlib.suppress(Exception):  # no memory: what is said is lost
+                    self._take_up()
+            finally:
+                self._lock.release()
+
+    def _take_up(self) -> None:
+        take = self._waiting.popleft
+        pieces = [take() for _ in range(len(self._waiting))]
+        self._taken += len(pieces)
+        if pieces and max([len(piece[3]) for piece in pieces]) > _LONG:
+            shorter = self._shorter(pieces)
+            pieces = list(islice(shorter, _MOST_WAITING))
+            while pieces:
+                self._pieces.add(pieces)
+                pieces = list(islice(shorter, _MOST_WAITING))
+        elif pieces:
+            self._pieces.add(pieces)
+
+    def _shorter(self, pieces: List[Piece]) -> Iterator[Piece]:
+        """Yield ``pieces``; those that are too long filtered, and then their lines cut."""
+        longest = self._pieces.longest
+        for piece in pieces:
+            created, level, logger, text = piece
+            if bytes_in(text) <= longest:
+                yield piece
+            elif logger is not None:
+                yield created, level, logger, storable(filtered(text), longest)
+            else:
+                *ended, rest = filtered(text).split("\n")
+                for line in ended:
+                    yield created, level, None, storable(line, longest - 1) + "\n"
+                if rest:
+                    yield created, level, None, storable(rest, longest)

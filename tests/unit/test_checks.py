@@ -68,17 +68,23 @@ def test_a_site_without_any_settings_passes():
         ("quick_jobs.E003", "QUICK_JOBS_START_RECORD_TIMEOUT", "1 s"),
         ("quick_jobs.E004", "QUICK_JOBS_HISTORY_RETENTION", "90 days"),
         ("quick_jobs.E005", "QUICK_JOBS_MAX_TRACEBACK", "65536"),
+        ("quick_jobs.E010", "QUICK_JOBS_LOG", "all"),
+        ("quick_jobs.E011", "QUICK_JOBS_LOG_LEVEL", "INFO"),
+        ("quick_jobs.E012", "QUICK_JOBS_MAX_LOG", "16384"),
+        ("quick_jobs.E013", "QUICK_JOBS_LOG_FILTER", "None"),
+        ("quick_jobs.E014", "QUICK_JOBS_RELEASE", "None"),
     ],
 )
 @pytest.mark.parametrize("deploy", [False, True])
 def test_a_wrong_setting_is_told_with_its_default(settings, check_id, setting, default, deploy):
     settings.QUICK_JOBS_HISTORY_RETENTION = 3600
-    setattr(settings, setting, "wrong")
+    wrong = ["wrong"] if setting == "QUICK_JOBS_RELEASE" else "wrong"
+    setattr(settings, setting, wrong)
     told = messages(deploy)
     assert list(told) == [check_id]
     assert told[check_id].is_serious()
-    assert told[check_id].msg.startswith(f"{setting} must be a ")
-    assert told[check_id].msg.endswith("not 'wrong'")
+    assert told[check_id].msg.startswith(f"{setting} must be ")
+    assert f"not {wrong!r}" in told[check_id].msg
     assert told[check_id].hint == f"Without this setting the default holds, {default}."
 
 

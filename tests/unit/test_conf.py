@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import logging
 from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from quick_jobs.conf import conf
+from quick_jobs.conf import DEFAULTS, RELEASE_VARIABLES, conf
 
 DURATIONS = {
     "QUICK_JOBS_HEARTBEAT_INTERVAL": "heartbeat_interval",
@@ -16,10 +17,12 @@ DURATIONS = {
 
 
 @pytest.fixture(autouse=True)
-def without_settings(settings):
-    for setting in [*DURATIONS, "QUICK_JOBS_MAX_TRACEBACK"]:
+def without_settings(settings, monkeypatch):
+    for setting in DEFAULTS:
         if hasattr(settings, setting):
             delattr(settings, setting)
+    for variable in RELEASE_VARIABLES:
+        monkeypatch.delenv(variable, raising=False)
 
 
 def test_all_settings_are_optional():
@@ -28,6 +31,11 @@ def test_all_settings_are_optional():
     assert conf.start_record_timeout == timedelta(seconds=1)
     assert conf.history_retention == timedelta(days=90)
     assert conf.max_traceback == 65536
+    assert conf.log == "all"
+    assert conf.log_level == logging.INFO
+    assert conf.max_log == 16384
+    assert conf.log_filter is None
+    assert conf.release == ""
 
 
 @pytest.mark.parametrize(("setting", "attribute"), DURATIONS.items())
@@ -75,16 +83,88 @@ def test_jobs_need_not_wait_for_the_record_of_their_start(settings):
     assert conf.start_record_timeout == timedelta(0)
 
 
-def test_1024_bytes_of_traceback_are_accepted(settings):
-    settings.QUICK_JOBS_MAX_TRACEBACK = 1024
-    assert conf.max_traceback == 1024
+SIZES = {"QUICK_JOBS_MAX_TRACEBACK": "max_traceback", "QUICK_JOBS_MAX_LOG": "max_log"}
+
+
+@pytest.mark.parametrize(("setting", "attribute"), SIZES.items())
+def test_1024_bytes_are_accepted(settings, setting, attribute):
+    setattr(settings, setting, 1024)
+    assert getattr(conf, attribute) == 1024
 
 
 @pytest.mark.parametrize("value", [1023, 0, -1, True, None, 65536.0, "65536"], ids=repr)
-def test_a_wrong_traceback_size_is_an_error_that_names_the_setting(settings, value):
-    settings.QUICK_JOBS_MAX_TRACEBACK = value
+@pytest.mark.parametrize(("setting", "attribute"), SIZES.items())
+def test_a_wrong_size_is_an_error_that_names_the_setting(settings, setting, attribute, value):
+    setattr(settings, setting, value)
     with pytest.raises(ImproperlyConfigured) as error:
-        conf.max_traceback  # noqa: B018
+        getattr(conf, attribute)
     assert str(error.value) == (
-        f"QUICK_JOBS_MAX_TRACEBACK must be a whole number of bytes, 1024 or more, not {value!r}"
+        f"{setting} must be a whole number of bytes, 1024 or more, not {value!r}"
     )
+
+
+@pytest.mark.parametrize("value", ["all", "failures", "off"])
+def test_logs_are_kept_of_all_of_failures_or_not_at_all(settings, value):
+    settings.QUICK_JOBS_LOG = value
+    assert conf.log == value
+
+
+@pytest.mark.parametrize("value", ["none", "ALL", "", None, True, ["all"]], ids=repr)
+def test_any_other_choice_of_logs_is_an_error(settings, value):
+    settings.QUICK_JOBS_LOG = value
+    with pytest.raises(ImproperlyConfigured) as error:
+        conf.log  # noqa: B018
+    assert str(error.value) == f'QUICK_JOBS_LOG must be "all", "failures" or "off", not {value!r}'
+
+
+@pytest.mark.parametrize(("value", "level"), [("DEBUG", 10), ("ERROR", 40), (25, 25), (0, 0)])
+def test_a_level_is_a_name_or_a_number(settings, value, level):
+    settings.QUICK_JOBS_LOG_LEVEL = value
+    assert conf.log_level == level
+
+
+@pytest.mark.parametrize("value", ["LOUD", "info", "20", -1, 20.0, True, None], ids=repr)
+def test_a_wrong_level_is_an_error_that_names_the_setting(settings, value):
+    settings.QUICK_JOBS_LOG_LEVEL = value
+    with pytest.raises(ImproperlyConfigured, match="^QUICK_JOBS_LOG_LEVEL must be a level of "):
+        conf.log_level  # noqa: B018
+
+
+def test_the_filter_is_found_by_its_path(settings):
+    settings.QUICK_JOBS_LOG_FILTER = "textwrap.dedent"
+    assert conf.log_filter("  x") == "x"
+
+
+@pytest.mark.parametrize("value", ["no.module", "os.no_function", "os.sep", "x", 3, len], ids=repr)
+def test_a_wrong_filter_is_an_error_that_names_the_setting(settings, value):
+    settings.QUICK_JOBS_LOG_FILTER = value
+    with pytest.raises(ImproperlyConfigured, match="^QUICK_JOBS_LOG_FILTER must be None or the "):
+        conf.log_filter  # noqa: B018
+
+
+@pytest.mark.parametrize("variable", RELEASE_VARIABLES)
+def test_the_release_is_what_the_platform_says(monkeypatch, variable):
+    monkeypatch.setenv(variable, "3f2a91c")
+    assert conf.release == "3f2a91c"
+
+
+def test_the_first_variable_that_is_not_empty_names_the_release(monkeypatch):
+    monkeypatch.setenv("SENTRY_RELEASE", "")
+    monkeypatch.setenv("SOURCE_VERSION", "second")
+    monkeypatch.setenv("HEROKU_SLUG_COMMIT", "first")
+    assert conf.release == "first"
+
+
+@pytest.mark.parametrize("value", ["2026.11", ""])
+def test_the_setting_comes_before_what_the_platform_says(settings, monkeypatch, value):
+    monkeypatch.setenv("SENTRY_RELEASE", "3f2a91c")
+    settings.QUICK_JOBS_RELEASE = value
+    assert conf.release == value
+
+
+@pytest.mark.parametrize("value", [3, True, b"x"], ids=repr)
+def test_a_release_that_is_no_text_is_an_error_that_names_the_setting(settings, value):
+    settings.QUICK_JOBS_RELEASE = value
+    with pytest.raises(ImproperlyConfigured) as error:
+        conf.release  # noqa: B018
+    assert str(error.value) == f"QUICK_JOBS_RELEASE must be a str or None, not {value!r}"

@@ -306,6 +306,12 @@ def look_at_picture(block, site):
         assert path.is_dir() or path.with_suffix(".py").is_file(), f"{block.place}: no {name}"
 
 
+def read_log(block, site):
+    """Each line is as those that are kept."""
+    form = re.compile(r"\d\d:\d\d:\d\d\.\d{3} [a-zA-Z ]{8} \S|… [\d,]+ lines \(\d+ kB\) left out …")
+    assert all(form.match(line) for line in block.text.splitlines()[1:]), block.place
+
+
 def read_procfile(block, site):
     processes = dict(line.split(": ", 1) for line in block.text.splitlines()[1:])
     check_command(shlex.split(processes["worker"]))
@@ -381,6 +387,7 @@ KINDS = {
     "sh ": give_commands,
     "text Procfile": read_procfile,
     "text crontab": read_crontab,
+    "text log": read_log,
     "text ": look_at_picture,
     "ini *.service": read_unit,
     "ini *.timer": read_timer,

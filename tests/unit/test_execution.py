@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import itertools
 import logging
@@ -21,6 +22,7 @@ from django.db.backends.signals import connection_created
 from django.urls import get_urlconf, reverse, set_script_prefix, set_urlconf
 from django.utils import timezone, translation
 
+from quick_jobs.capture import installed
 from quick_jobs.environment import RunEnv, RunInterrupted
 from quick_jobs.history.record import Record
 from quick_jobs.models import Job, JobExecution
@@ -953,3 +955,85 @@ def test_the_child_of_a_job_that_forks_ends_where_the_job_does(tmp_path, fails):
     assert trace.read_text() == "the child was here"
     assert os.WIFEXITED(status)
     assert os.WEXITSTATUS(status) == 0
+
+
+# What it says.
+
+
+def run_captured(func):
+    """Run one job as :func:`run` does, with what it says captured."""
+    with installed():
+        return run(func)
+
+
+def test_what_a_job_says_is_kept_at_its_end(capsys):
+    def job(env):
+        print("printed")
+        logging.getLogger("shop").info("logged")
+        assert (execution.capture.version > 0, execution.log) == (True, "")
+
+    execution = an_execution(job)
+    with installed():
+        execute(execution, contextvars.copy_context(), LIMIT)
+    assert execution.outcome == JobExecution.SUCCEEDED, execution.traceback
+    assert [line[13:] for line in execution.log.split("\n")] == [
+        "stdout   printed",
+        "INFO     shop  logged",
+    ]
+    assert capsys.readouterr().out == "printed\n"
+
+
+def test_of_async_code_it_is_kept_too(capsys):
+    def job(env):
+        async def work():
+            print("from", threading.current_thread() is threading.main_thread())
+
+        asyncio.run(work())
+
+    assert run_captured(job).log.endswith("stdout   from True")
+
+
+@pytest.mark.parametrize(("job", "kept"), [(succeeds, ""), (raises(ValueError), "x")])
+def test_it_may_be_kept_of_failures_only(settings, capsys, job, kept):
+    def speaks(env):
+        print("x")
+        job(env)
+
+    settings.QUICK_JOBS_LOG = "failures"
+    assert run_captured(speaks).log[22:] == kept
+
+
+def test_receivers_and_the_runner_itself_are_not_kept(capsys, caplog):
+    def tell(**kwargs):
+        print("started")
+
+    execution_started.connect(tell)
+    try:
+        assert run_captured(raises(ValueError("x"))).log == ""
+    finally:
+        execution_started.disconnect(tell)
+    assert "failed after" in caplog.text
+
+
+def test_where_nothing_is_installed_nothing_is_kept():
+    execution = run(lambda env: print("x"))
+    assert (execution.capture, execution.log) == (None, "")
+
+
+def test_the_traceback_begins_with_the_job_also_where_it_is_captured():
+    execution = run_captured(raises(ValueError("too large")))
+    assert execution.traceback.splitlines()[1].startswith(f'  File "{__file__}", line ')
+
+
+def mask(text):
+    return text.replace("s3cr3t", "***\ud800")
+
+
+def test_secrets_are_filtered_before_a_traceback_is_cut(settings):
+    settings.QUICK_JOBS_LOG_FILTER = f"{__name__}.mask"
+    execution = an_execution(raises(ValueError("s3cr3t" * 1000)))
+    execute(execution, contextvars.copy_context(), 1024)
+    assert execution.error.startswith(r"ValueError: ***\ud800***")
+    assert len(execution.error) <= 255
+    assert "r3t" not in execution.traceback.partition("ValueError")[2]
+    assert len(execution.traceback.encode()) <= 1024

@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 import os
+import re
 import sys
 import threading
 import time
@@ -486,6 +487,24 @@ def test_a_job_over_its_timeout_is_put_on_record_with_where_it_hangs(bench):
     package = os.path.dirname(quick_jobs.__file__) + os.sep
     assert os.path.abspath(loop.__file__).startswith(package)  # or this would say nothing
     assert package not in end.traceback
+
+
+def hide(text):
+    return f"({len(text)} characters)"
+
+
+def test_a_stack_and_why_a_runner_stops_are_filtered(bench, settings):
+    settings.QUICK_JOBS_LOG_FILTER = f"{__name__}.hide"
+    job = bench.blocking_job(timeout=timedelta(seconds=90))
+    runner = bench.runner(job)
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(90)
+    drive(runner, lambda: job.env.is_stopping)
+    job.let_go.set()
+    assert runner.run() == 1
+    [end] = bench.history.ends
+    assert re.fullmatch(r"\(\d+ characters\)", end.traceback)
+    assert re.fullmatch(r"\(\d+ characters\)", bench.history.stop_info.detail)
 
 
 def test_a_job_over_its_timeout_stops_the_runner_with_exit_status_1(bench):

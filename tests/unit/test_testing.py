@@ -376,3 +376,14 @@ def test_its_urls_have_the_prefix_of_the_site_and_those_of_the_test_stay(setting
     run_job(job)
     assert seen == ["/shop/admin/"]
     assert reverse("admin:index") == before
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("history", [False, True])
+def test_what_a_job_says_is_in_the_result_and_on_the_terminal(capsys, history):
+    @register_job(60)
+    def speaks(env):
+        print("to the terminal")
+
+    assert run_job(speaks, history=history).log[13:] == "stdout   to the terminal"
+    assert capsys.readouterr().out == "to the terminal\n"

@@ -259,8 +259,9 @@ def write(kind, answer):
 
     if kind == "sqlite":
         settings.DATABASES["default"]["OPTIONS"]["timeout"] = 600
+    from quick_jobs.history.identity import RunnerIdentity
     from quick_jobs.history.record import Record
-    from quick_jobs.history.storage import RunnerIdentity, Storage
+    from quick_jobs.history.storage import Storage
     from quick_jobs.models import JobExecution
     from quick_jobs.registration import RegisteredJob
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import Callable, Optional, Union
+from typing import Callable, Iterable, Iterator, Optional, Tuple, TypeVar, Union
 
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.progress import MAX_INT, amount, as_note, length_of
 from quick_jobs.stop_flag import StopFlag, sleep_until_set
 from quick_jobs.tracebacks import members_of
+
+Item = TypeVar("Item")
 
 # Exceptions of a group that are looked at: a group might be a member of itself.
 _MOST_MEMBERS = 100_000
@@ -40,7 +43,11 @@ def is_interruption(error: BaseException) -> bool:
 class RunEnv:
     """The environment of one execution of a job.
 
-    Its requests take effect when the execution ends.
+    Its requests take effect when the execution ends. What it notes and reports is in memory, and
+    goes on record with the next heartbeat and at the end. Any thread may do so.
+
+    ``noted`` is the last note, or "". ``reached`` is the last progress: how much is done, and of
+    how much, if that is known; or None.
     """
 
     __slots__ = (
@@ -48,6 +55,8 @@ class RunEnv:
         "_previous_success",
         "_stopping",
         "fatal_errors_requested",
+        "noted",
+        "reached",
         "rerun_requested",
         "stop_requested",
     )
@@ -64,6 +73,8 @@ class RunEnv:
         self.rerun_requested = False
         self.stop_requested = False
         self.fatal_errors_requested = False
+        self.noted = ""
+        self.reached: Optional[Tuple[float, Optional[float]]] = None
 
     @property
     def due_at(self) -> dt.datetime:
@@ -112,6 +123,52 @@ class RunEnv:
         self.raise_if_stopping()
         await sleep_until_set(self._stopping, to_timedelta(time, "time").total_seconds())
         self.raise_if_stopping()
+
+    def note(self, text: object) -> None:
+        """Leave a note with this execution, such as "14 sent, 2 refused", in place of the last one.
+
+        It is ``str(text)`` on one line, of which 255 characters are stored.
+        """
+        self.noted = as_note(text)
+
+    def progress(self, done: float, total: Optional[float] = None) -> None:
+        """Report that ``done`` is done, of ``total`` if that is known. It takes no time.
+
+        Raises TypeError if one is no number, and ValueError if it is negative or not finite.
+        """
+        if type(done) is not int or not 0 <= done < MAX_INT:
+            done = amount(done, "done")
+        if total is not None and (type(total) is not int or not 0 <= total < MAX_INT):
+            total = amount(total, "total")
+        self.reached = (done, total)  # at once, so that the two belong together
+
+    def track(self, iterable: Iterable[Item], total: Optional[float] = None) -> Iterator[Item]:
+        """Iterate over ``iterable``, and report progress after each item.
+
+        ``total`` is by default its ``len()``, if it has one. A queryset has: it fetches all its
+        rows at once, as it does when it is iterated over. With its ``iterator()``, give
+        ``total=queryset.count()``.
+
+        Between two items :exc:`RunInterrupted` is raised if the runner is stopping, before the next
+        one is taken.
+        """
+        if total is None:
+            total = length_of(iterable)
+        self.progress(0, total)
+        return self._tracked(iter(iterable), total)
+
+    def _tracked(self, items: Iterator[Item], total: Optional[float]) -> Iterator[Item]:
+        done = 0
+        while True:
+            if done != total:  # else that was the last one
+                self.raise_if_stopping()
+            try:
+                item = next(items)
+            except StopIteration:
+                return
+            yield item
+            done += 1
+            self.progress(done, total)
 
     def request_rerun(self) -> None:
         """Have this job started again at once, without delay, when this execution ends."""

@@ -28,7 +28,8 @@ from quick_jobs.conf import conf
 from quick_jobs.discovery import check_runnable
 from quick_jobs.durations import Duration, to_timedelta
 from quick_jobs.environment import RunEnv
-from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.storage import Storage
 from quick_jobs.holders import job_below
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob

@@ -3,8 +3,8 @@
 import uuid
 from datetime import timedelta
 
+from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.history.record import Record
-from quick_jobs.history.storage import RunnerIdentity
 from quick_jobs.models import JobExecution
 from quick_jobs.registration import RegisteredJob
 

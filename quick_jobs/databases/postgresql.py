@@ -15,6 +15,7 @@ from quick_jobs.databases.statements import blanks, on_conflict
 from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,
+    NUMBER,
     TEXT,
     TIMESTAMP,
     WORD,
@@ -38,6 +39,7 @@ _ELEMENTS = {
     DURATION: ("float8", "make_interval(secs => {})"),
     WORD: ("text", "{}"),
     TEXT: ("text", "{}"),
+    NUMBER: ("float8", "{}"),
 }
 
 

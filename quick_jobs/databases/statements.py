@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, List, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Sequence, Tuple
 
 from django.db.backends.base.operations import BaseDatabaseOperations
 
-from quick_jobs.databases.tables import DURATION, TIMESTAMP, BucketQuestion, Statement, UpsertTable
+from quick_jobs.databases.tables import (
+    DURATION,
+    TIMESTAMP,
+    BucketQuestion,
+    Statement,
+    UpdateTable,
+    UpsertTable,
+)
 
 
 def buckets_query(question: BucketQuestion, ops: BaseDatabaseOperations, moment: str) -> Statement:
@@ -56,6 +63,36 @@ def rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], Lis
         [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
         [index for index, kind in enumerate(kinds) if kind == DURATION],
     )
+
+
+def cases_update(
+    table: UpdateTable,
+    name: str,
+    shared: Any,
+    common: Mapping[str, Any],
+    changes: Mapping[int, Mapping[str, Any]],
+) -> Statement:
+    """Return one UPDATE of several rows, each with values of its own for its columns.
+
+    ``name`` is the table's, quoted. ``changes`` are by key, ``common`` is for all of those rows.
+    """
+    cases: Dict[str, List[Tuple[int, Any]]] = {}
+    for key, values in changes.items():
+        for column, value in values.items():
+            cases.setdefault(column, []).append((key, value))
+    assignments = [
+        f"{column} = CASE {table.key} {' '.join(f'WHEN {key:d} THEN %s' for key, _ in rows)}"
+        f" ELSE {column} END"
+        for column, rows in cases.items()
+    ]
+    assignments += [f"{column} = %s" for column in common]
+    keys = ", ".join(f"{key:d}" for key in changes)
+    sql = (
+        f"UPDATE {name} SET {', '.join(assignments)} WHERE {table.shared} = %s"
+        f" AND {table.key} IN ({keys}) AND {table.final} IS NULL"
+    )
+    changed = [value for rows in cases.values() for _, value in rows]
+    return sql, [*changed, *common.values(), shared]
 
 
 def blanks(table: UpsertTable) -> str:

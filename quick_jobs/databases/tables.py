@@ -15,6 +15,7 @@ TIMESTAMP = "timestamp"  # given as POSIX time
 DURATION = "duration"  # given in seconds
 WORD = "word"  # text of nothing but letters, digits and underscores
 TEXT = "text"
+NUMBER = "number"  # given as a finite float
 
 
 class Column(NamedTuple):
@@ -53,6 +54,19 @@ class UpsertTable:
     def overwritten(self) -> List[str]:
         """The columns that are not in the key."""
         return [name for name in self.column_names if name not in self.key]
+
+
+@dataclass(frozen=True, eq=False)
+class UpdateTable:
+    """A table whose rows are updated by ``key``, a whole number, while ``final`` is null.
+
+    All rows of a statement have the same value in the column ``shared``.
+    """
+
+    name: str
+    shared: str
+    key: str
+    final: str
 
 
 class BucketQuestion(NamedTuple):

@@ -140,6 +140,11 @@ class Backlog:
                 records.update(waiting)
             return [records[number] for number in sorted(records)]
 
+    def has_start(self, number: int) -> bool:
+        """Return whether the start of this execution is not known to be on record."""
+        with self._lock:
+            return number in self._starts or number in self._in_doubt
+
     def has_waiting(self) -> bool:
         """Return whether there is something to take."""
         with self._lock:

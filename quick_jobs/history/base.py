@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import abc
 import datetime as dt
-from typing import Callable, Iterable, NamedTuple, Optional
+from typing import Callable, Iterable, NamedTuple, Optional, Sequence
 
+from quick_jobs.history.look import Look
 from quick_jobs.history.messages import HistoryClosed, HistoryMessage
 from quick_jobs.history.record import Record
 
@@ -39,8 +40,11 @@ class History(abc.ABC):
         """Take back a start that is not written yet; return False if it may be on record."""
 
     @abc.abstractmethod
-    def beat(self, now: float) -> None:
-        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds."""
+    def beat(self, now: float, looks: Sequence[Look] = ()) -> None:
+        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds.
+
+        ``looks`` are what is new of the executions that run.
+        """
 
     @abc.abstractmethod
     def prune(self) -> None:
@@ -90,7 +94,7 @@ class NoHistory(History):
     def forget(self, number: int) -> bool:
         return True
 
-    def beat(self, now: float) -> None:
+    def beat(self, now: float, looks: Sequence[Look] = ()) -> None:
         pass
 
     def prune(self) -> None:

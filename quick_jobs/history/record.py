@@ -9,24 +9,41 @@ from typing import Any, Iterator, NamedTuple, Optional
 
 from quick_jobs.history.texts import in_ascii
 
-# What a record without texts takes in CPython, with its numbers and its place in a dict.
+# What a record without texts takes in CPython, with its numbers and its place in a dict; and what
+# the tuple of its words takes, without them.
 _BYTES_PER_RECORD = 500
+_BYTES_PER_WORDS = 150
 
 # Characters that are kept of a text which the database does not take as it is: all, what every
 # server takes by default, what the smallest packet of MariaDB holds beside the rest, and none.
 _CUTS = (sys.maxsize, 32 * 1024, 128, 0)
 
-# Characters of texts that every server takes: MariaDB's smallest packet is of 1024 bytes.
+# Characters of texts that every server takes, without words, in a statement of their own:
+# MariaDB's smallest packet is of 1024 bytes.
 _SHORT = 256
 
 _GAP = "\n...\n"
 
 
+class Words(NamedTuple):
+    """What an execution has said, how far it came, and what kind of failure it was.
+
+    The texts are storable, the numbers finite.
+    """
+
+    note: str = ""
+    progress_done: Optional[float] = None
+    progress_total: Optional[float] = None
+    log: str = ""
+    fingerprint: str = ""
+
+
 class Record(NamedTuple):
     """What is known of an execution at its start, or at its end.
 
-    ``started_at``, ``finished_at`` and ``due_at`` are POSIX times, ``duration``
-    and ``lateness`` are in seconds.
+    ``started_at``, ``finished_at`` and ``due_at`` are POSIX times, ``duration``,
+    ``lateness`` and ``cpu_time`` are in seconds. ``words`` are None of an execution
+    that has none on record either; only an end has some.
     """
 
     number: int
@@ -39,6 +56,8 @@ class Record(NamedTuple):
     error: str
     traceback: str
     due_at: Optional[float] = None
+    cpu_time: Optional[float] = None
+    words: Optional[Words] = None
 
     @property
     def is_end(self) -> bool:
@@ -47,21 +66,36 @@ class Record(NamedTuple):
     @property
     def size(self) -> int:
         """About how many bytes of memory it takes."""
-        if not (self.error or self.traceback):
-            return _BYTES_PER_RECORD
-        return _BYTES_PER_RECORD + sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
+        size = _BYTES_PER_RECORD
+        if self.error or self.traceback:
+            size += sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
+        if self.words is not None:
+            texts = (self.words.note, self.words.log, self.words.fingerprint)
+            size += _BYTES_PER_WORDS + sum(map(sys.getsizeof, texts))
+        return size
+
+    @property
+    def characters(self) -> int:
+        """How many characters its texts have."""
+        characters = len(self.error) + len(self.traceback)
+        if self.words is not None:
+            characters += len(self.words.note) + len(self.words.log)
+        return characters
 
     @property
     def is_long(self) -> bool:
         """Whether it can be too long for a server."""
-        return len(self.error) + len(self.traceback) > _SHORT
+        return self.words is not None or self.characters > _SHORT
 
     def in_ascii(self) -> Record:
         """Return it with every other character in its texts written as an escape."""
         return self._cut(sys.maxsize)
 
     def in_less_and_less(self) -> Iterator[Record]:
-        """Yield it in ASCII; if it is long, then with its texts cut, and last without them."""
+        """Yield it in ASCII; if it is long, then with its texts cut, and last without them.
+
+        Where little room is left, it is without its words, which need a longer statement.
+        """
         last: Record = self
         for limit in _CUTS if self.is_long else _CUTS[:1]:
             form = self._cut(limit)
@@ -70,24 +104,39 @@ class Record(NamedTuple):
             last = form
 
     def _cut(self, limit: int) -> Record:
+        words = self.words
+        if words is not None:
+            words = None if limit <= _SHORT else _words_cut(words, limit)
         return self._replace(
             error=in_ascii(self.error)[: min(255, limit)],
             traceback=_both_ends(in_ascii(self.traceback), limit),
+            words=words,
         )
 
     def is_cut_from(self, record: Record) -> bool:
         """Return whether this form of ``record`` lacks some of its texts."""
-        return len(self.traceback) < len(record.traceback) or len(self.error) < len(record.error)
+        if len(self.traceback) < len(record.traceback) or len(self.error) < len(record.error):
+            return True
+        words, whole = self.words or Words(), record.words or Words()
+        return len(words.log) < len(whole.log) or len(words.note) < len(whole.note)
 
     def as_json(self) -> str:
         """Return it as one line of JSON, with times in ISO 8601 and durations in seconds."""
-        return json.dumps(
-            self._replace(
-                started_at=_iso(self.started_at),
-                finished_at=_iso(self.finished_at),
-                due_at=_iso(self.due_at),
-            )._asdict()
-        )
+        facts = self._replace(
+            started_at=_iso(self.started_at),
+            finished_at=_iso(self.finished_at),
+            due_at=_iso(self.due_at),
+        )._asdict()
+        words = facts.pop("words")
+        return json.dumps(facts if words is None else {**facts, **words._asdict()})
+
+
+def _words_cut(words: Words, limit: int) -> Words:
+    return words._replace(
+        note=in_ascii(words.note)[:255],
+        log=_both_ends(in_ascii(words.log), limit),
+        fingerprint=in_ascii(words.fingerprint)[:255],
+    )
 
 
 def _both_ends(text: str, limit: int) -> str:

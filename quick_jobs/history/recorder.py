@@ -12,7 +12,7 @@ import threading
 import time
 from queue import Empty
 from random import random as a_random_share
-from typing import Callable, Iterable, Optional
+from typing import Callable, Iterable, Optional, Sequence
 
 from django.db import Error, connections
 
@@ -23,6 +23,8 @@ from quick_jobs.history.base import History, StopInfo, Tell
 from quick_jobs.history.batch_writer import BatchRefused, BatchWriter
 from quick_jobs.history.job_rows import NamesCollide
 from quick_jobs.history.lasting_error import LastingError, log_lasting_error
+from quick_jobs.history.life_signs import LifeSigns
+from quick_jobs.history.look import Look
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
@@ -67,9 +69,9 @@ class Recorder(History):
         random: Callable[[], float] = a_random_share,
     ) -> None:
         self._storage = storage
-        self._heartbeat_interval = heartbeat_interval
         self._backlog = Backlog(capacity)
         self._writer = BatchWriter(storage, self._backlog)
+        self._life_signs = LifeSigns(storage, self._backlog, heartbeat_interval)
         self._clock = clock
         self._random = random
         self._commands: Mailbox[Callable[[], None]] = Mailbox()
@@ -80,7 +82,6 @@ class Recorder(History):
         self._was_refused = self._is_stop_owed = False
         self._owes_last_starts = storage.has_resuming_jobs
         self._retries = Retries(clock())
-        self._beat_at: Optional[float] = None
         self._pruning = AutomaticPruning(storage.using, new_pruning, clock, storage.is_outage)
         self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
@@ -102,8 +103,8 @@ class Recorder(History):
     def forget(self, number: int) -> bool:
         return self._backlog.forget(number)
 
-    def beat(self, now: float) -> None:
-        self._commands.put(lambda: self._take_beat(now))
+    def beat(self, now: float, looks: Sequence[Look] = ()) -> None:
+        self._commands.put(lambda: self._life_signs.take(now, looks))
 
     def prune(self) -> None:
         self._commands.put(self._pruning.begin)
@@ -186,9 +187,6 @@ class Recorder(History):
         except Empty:
             pass
 
-    def _take_beat(self, at: float) -> None:
-        self._beat_at = at
-
     def _take_stop(self, stop_info: StopInfo) -> None:
         self._stop_info = stop_info
         self._pruning.abandon()
@@ -207,11 +205,7 @@ class Recorder(History):
         batch = self._writer.write_next()
         if batch:
             self._tell(StartsRecorded([record.number for record in batch if not record.is_end]))
-        if self._beat_at is not None:
-            # A beat that had to wait for the database says nothing of the loop's health now.
-            if self._clock() - self._beat_at < self._heartbeat_interval:
-                self._storage.beat(self._backlog.dropped)
-            self._beat_at = None
+        self._life_signs.write(self._clock())
         if self._backlog.has_waiting():
             return
         self._pruning.step()

@@ -6,10 +6,7 @@ its ``key``, a job by its name, an execution by its runner and number.
 
 from __future__ import annotations
 
-import os
-import socket
-import time
-import uuid
+import datetime as dt
 from contextlib import suppress
 from typing import (
     Any,
@@ -17,7 +14,6 @@ from typing import (
     Collection,
     ContextManager,
     Dict,
-    NamedTuple,
     Optional,
     Sequence,
     TypeVar,
@@ -29,9 +25,12 @@ from quick_jobs.connections import discard
 from quick_jobs.databases import database_now, database_of
 from quick_jobs.databases.base import Database, break_off
 from quick_jobs.databases.timestamps import as_stored, from_timestamp
+from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.history.job_rows import in_parts, register_jobs
 from quick_jobs.history.last_starts import last_starts
+from quick_jobs.history.look import LookTexts
 from quick_jobs.history.messages import LastStart
+from quick_jobs.history.observations import update_observed
 from quick_jobs.history.record import Record
 from quick_jobs.history.tables import check_tables
 from quick_jobs.history.texts import in_every_form
@@ -42,21 +41,6 @@ from quick_jobs.registration import RegisteredJob
 Result = TypeVar("Result")
 
 _MAX_TEXT = 255  # JobRunner.hostname and JobRunner.stop_detail
-
-
-class RunnerIdentity(NamedTuple):
-    """What a runner's row says of it from the start; ``started_at`` is POSIX time."""
-
-    key: uuid.UUID
-    hostname: str
-    pid: int
-    started_at: float
-    kind: str = JobRunner.RUNNER
-
-    @classmethod
-    def of_this_process(cls, kind: str = JobRunner.RUNNER) -> RunnerIdentity:
-        """Return the identity of a runner that starts here and now."""
-        return cls(uuid.uuid4(), socket.gethostname(), os.getpid(), time.time(), kind)
 
 
 class Storage:
@@ -76,6 +60,7 @@ class Storage:
         self._job_ids: Dict[str, int] = {}
         self._database: Optional[Database] = None  # by the connection of the thread that writes
         self._descriptor: Optional[int] = None
+        self._beat_at: Optional[dt.datetime] = None  # the last heartbeat, as a field holds it
         self._session: Any = None  # the driver's connection, of which that is the descriptor
 
     def connect(self) -> Database:
@@ -139,6 +124,7 @@ class Storage:
                 key=self._identity.key,
                 defaults={
                     "kind": self._identity.kind,
+                    "release": self._identity.release,
                     "hostname": hostname,
                     "pid": self._identity.pid,
                     "started_at": from_timestamp(self._identity.started_at),
@@ -191,12 +177,20 @@ class Storage:
     def beat(self, dropped_executions: int) -> None:
         """Write the heartbeat; put a runner whose row has gone on record anew."""
         with self._writing():
+            self._beat_at = as_stored(database_now(self.using))
             updated = self._runner_row().update(
-                last_heartbeat_at=as_stored(database_now(self.using)),
+                last_heartbeat_at=self._beat_at,
                 dropped_executions=dropped_executions,
             )
         if not updated:
             self.register()
+
+    def observe(self, looks: Sequence[LookTexts]) -> None:
+        """Put on record what was seen, with the last heartbeat, of executions that run."""
+        assert self._runner_id is not None, "the runner is to be registered first"
+        assert self._beat_at is not None, "a heartbeat is to be written first"
+        with self._writing():
+            update_observed(self._connected(), self._runner_id, looks, self._beat_at)
 
     def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
         """Put on record that, when (POSIX time) and why the runner stopped."""

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import List
 
+from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
+
+_LONGEST_NOTE = 255  # JobExecution.note
 
 
 def in_ascii(text: str) -> str:
@@ -20,6 +23,15 @@ def in_every_form(text: str, length: int) -> List[str]:
     whole = storable(text, limit=len(text) * 6 + 1024)
     forms = [whole[:length], in_ascii(whole)[:length]]
     return forms if forms[0] != forms[1] else forms[:1]
+
+
+def stored_note(note: str) -> str:
+    """Return a job's note as it is stored: filtered, on one line, in at most 255 characters."""
+    if not note:
+        return ""
+    line = " ".join(filtered(note).split())
+    text = storable(line, limit=len(line) * 6 + 1024)
+    return text if len(text) <= _LONGEST_NOTE else text[: _LONGEST_NOTE - 1] + "…"
 
 
 def one_line(exc: Exception) -> str:

@@ -13,7 +13,8 @@ from quick_jobs.conf import conf
 from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
 from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory, Recorder
-from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.storage import Storage
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob

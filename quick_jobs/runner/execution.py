@@ -7,7 +7,8 @@ import datetime as dt
 import os
 import threading
 import time
-from typing import Callable, Optional
+from types import FrameType
+from typing import Callable, List, Mapping, Optional
 
 from django.conf import settings
 from django.urls import set_script_prefix, set_urlconf
@@ -25,14 +26,26 @@ from quick_jobs.connections import (
 from quick_jobs.durations import format_duration
 from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
+from quick_jobs.history.texts import stored_note
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
+from quick_jobs.runner.execution_record import record_of
 from quick_jobs.runner.job_call import JobCall
+from quick_jobs.runner.results import take_result
 from quick_jobs.runner.scheduled_job import ScheduledJob
-from quick_jobs.runner.unfinished import refuse_unfinished
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.text_filter import filtered, filtered_line
-from quick_jobs.tracebacks import MAX_ERROR, error_line, shown, stack_text, user_traceback
+from quick_jobs.tracebacks import (
+    MAX_ERROR,
+    error_line,
+    fingerprint_of,
+    fingerprint_of_outcome,
+    frames_text,
+    job_frames,
+    shown,
+    threads_frames,
+    user_traceback,
+)
 
 # Its public name, whatever the module is called.
 logger = get_logger("quick_jobs.execution")
@@ -42,9 +55,9 @@ class Execution:
     """An execution from the moment it is due; a worker fills it in, then the loop reads it.
 
     ``due`` and ``entered`` are monotonic, ``due_at`` and ``started_at`` are POSIX time, all in
-    seconds. ``entered`` and ``thread_id`` are None until a worker has begun.
-    ``capture`` has what the job logs and prints, or is None; ``log`` is what is
-    kept of that, "" until the end.
+    seconds. ``entered`` and ``thread_id`` are None until a worker has begun. ``capture`` has what
+    the job logs and prints, or is None. ``log`` and ``note`` are as they are stored, and set at the
+    end. ``was_observed`` is whether something of it may be on record that its end must replace.
     """
 
     __slots__ = (
@@ -56,13 +69,16 @@ class Execution:
         "entered",
         "env",
         "error",
+        "fingerprint",
         "log",
+        "note",
         "number",
         "outcome",
         "scheduled",
         "started_at",
         "thread_id",
         "traceback",
+        "was_observed",
     )
 
     def __init__(self, number: int, scheduled: ScheduledJob, env: RunEnv, started_at: float):
@@ -81,6 +97,9 @@ class Execution:
         self.error = ""
         self.traceback = ""
         self.log = ""
+        self.note = ""
+        self.fingerprint = ""
+        self.was_observed = False
 
     @property
     def name(self) -> str:
@@ -98,46 +117,27 @@ class Execution:
 
     def stack(self, limit: int) -> str:
         """Return where it is just now, in at most ``limit`` bytes; "" when it does not run."""
-        return self.call.stack(limit) or stack_text(self.thread_id, limit)
+        return frames_text(self.frames(threads_frames()), limit)
+
+    def frames(self, threads: Mapping[int, FrameType]) -> List[FrameType]:
+        """Return where it is just now, the outermost frame first; none when it does not run.
+
+        ``threads`` are the innermost frames of all threads.
+        """
+        return self.call.frames(threads) or job_frames(threads.get(self.thread_id or 0))
 
     def record(self) -> Record:
         """Return what is known of it now."""
-        entered, duration = self.entered, self.duration
-        return Record(  # without the names, which would take as long again
-            self.number,
-            self.scheduled.name,
-            self.started_at,
-            None if duration is None else self.started_at + duration,
-            duration,
-            None if entered is None else max(0.0, entered - self.due),
-            self.outcome,
-            self.error,
-            self.traceback,
-            self.due_at,
-        )
-
-    def record_given_up(self, outcome: str, now: float, error: str, stack: str) -> Record:
-        """Return the record of an execution that the runner no longer waits for.
-
-        One that ended, and keeps its thread with the receivers of a signal, stays what it is.
-        """
-        if self.duration is not None:
-            return self.record()
-        duration = 0.0 if self.entered is None else now - self.entered
-        return self.record()._replace(
-            finished_at=self.started_at + duration,
-            duration=duration,
-            outcome=outcome,
-            error=error,
-            traceback=stack,
-        )
+        return record_of(self)
 
     def end(self, outcome: str, duration: float, error: str = "", traceback: str = "") -> None:
         """Settle how it ended; after more than its job's timeout, it has timed out."""
         timeout = self.scheduled.timeout
         if timeout is not None and duration > timeout:
             outcome, error = JobExecution.TIMED_OUT, self.overrun
+            self.fingerprint = fingerprint_of_outcome(outcome, self.name)
         self.outcome = outcome
+        self.note = stored_note(self.env.noted)
         self.error = filtered_line(error, MAX_ERROR)
         self.traceback = traceback
         if self.capture is not None:
@@ -234,7 +234,7 @@ def _call(
         with Capturing(execution.capture):
             result = execution.call.run(execution.scheduled.job, execution.env)
             if result is not None:
-                refuse_unfinished(result)
+                take_result(result, execution.env)
     except BaseException as exc:
         duration = clock() - entered
         if is_interruption(exc):
@@ -244,6 +244,7 @@ def _call(
         # Not its own method; and a frozen dataclass refuses an assignment.
         BaseException.with_traceback(exc, user_traceback(exc))
         seen = shown(exc, max_traceback, filtered)
+        execution.fingerprint = fingerprint_of(exc)
         execution.end(JobExecution.FAILED, duration, error_line(exc), seen.traceback)
         logger.error("%s failed after %.3f s", execution.name, duration, exc_info=seen.exception)
         return exc

@@ -9,20 +9,31 @@ from quick_jobs.durations import format_duration
 from quick_jobs.history import History
 from quick_jobs.logs import get_logger
 from quick_jobs.runner.maintenance import Maintenance
+from quick_jobs.runner.observing import Observing
 from quick_jobs.runner.options import RunnerOptions
+from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.silence import Action, Silence
 
 logger = get_logger(__name__, may_wait=False)
 
 
 class Housekeeping:
-    """Has heartbeats written and old history deleted, and looks after a recorder that waits."""
+    """Has heartbeats written, with looks at what runs, and old history deleted.
+
+    And it looks after a recorder that waits.
+    """
 
     def __init__(
-        self, history: History, options: RunnerOptions, now: float, random: Callable[[], float]
+        self,
+        history: History,
+        options: RunnerOptions,
+        running: RunningExecutions,
+        now: float,
+        random: Callable[[], float],
     ) -> None:
         self._history = history
         self._maintenance = Maintenance(options.heartbeat_interval, options.prunes, now, random)
+        self._observing = Observing(running)
         self._silence = Silence(options.heartbeat_interval)
 
     def next_check(self, now: float, is_stopping: bool) -> float:
@@ -34,7 +45,7 @@ class Housekeeping:
     def do(self, now: float, is_stopping: bool) -> None:
         """Do what is due."""
         if self._maintenance.beat_is_due(now):
-            self._history.beat(now)
+            self._history.beat(now, self._observing.look())
         if self._maintenance.pruning_is_due(now):
             self._history.prune()
         self._watch(self._history.waits_since(), now, is_stopping)

@@ -7,10 +7,11 @@ import os
 import threading
 import time
 from collections.abc import Awaitable, Coroutine
-from typing import TYPE_CHECKING, Any, Optional, Tuple
+from types import FrameType
+from typing import TYPE_CHECKING, Any, List, Mapping, Optional, Tuple
 
 from quick_jobs.compat import run_async
-from quick_jobs.tracebacks import coroutine_stack_text
+from quick_jobs.tracebacks import coroutine_frames
 
 if TYPE_CHECKING:
     from quick_jobs.environment import RunEnv
@@ -44,12 +45,15 @@ class JobCall:
         finally:
             self.cpu_time = time.thread_time() - began + self._loop_cpu_time
 
-    def stack(self, limit: int) -> str:
-        """Return where the coroutine is just now, in at most ``limit`` bytes; "" without one."""
+    def frames(self, threads: Mapping[int, FrameType]) -> List[FrameType]:
+        """Return where the coroutine is just now, the outermost frame first; none without one.
+
+        ``threads`` are the innermost frames of all threads.
+        """
         coroutine = self._coroutine
         if coroutine is None:
-            return ""
-        return coroutine_stack_text(coroutine, self._loop_thread_id, limit)
+            return []
+        return coroutine_frames(coroutine, threads.get(self._loop_thread_id or 0))
 
     def _run_to_end(self, awaitable: Any) -> object:
         coroutine = awaitable if _is_a(awaitable, Coroutine) else _awaiting(awaitable)

@@ -105,7 +105,7 @@ class Runner:
         )
         self._housekeeping: Optional[Housekeeping] = None
         if history.is_kept:
-            self._housekeeping = Housekeeping(history, options, now, random)
+            self._housekeeping = Housekeeping(history, options, self._running, now, random)
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""

@@ -9,6 +9,7 @@ from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.execution_record import record_given_up
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
 
@@ -43,7 +44,7 @@ class Outbox:
     def _put_given_up(
         self, execution: Execution, outcome: str, error: str, stack: str, now: float
     ) -> None:
-        self._records.append(execution.record_given_up(outcome, now, error, stack))
+        self._records.append(record_given_up(execution, outcome, now, error, stack))
 
     def send(self) -> None:
         """Have the history write what there is."""

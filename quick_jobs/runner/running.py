@@ -32,6 +32,14 @@ class RunningExecutions:
         executions = [*self._running.values(), *self._timed_out.values()]
         return sorted(execution.name for execution in executions)
 
+    def at_work(self) -> List[Execution]:
+        """Return those that have begun and not ended, without those given up on, oldest first."""
+        return [
+            execution
+            for execution in self._running.values()
+            if execution.entered is not None and execution.duration is None
+        ]
+
     def add(self, execution: Execution, now: float) -> None:
         """Take up ``execution``, which is handed out ``now``; watch its job's timeout."""
         self._running[execution.number] = execution

@@ -6,44 +6,67 @@ import os
 import sys
 import traceback
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType, TracebackType
-from typing import Any, Iterator, List, Optional
+from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 from quick_jobs.tracebacks.exceptions import traceback_of
 from quick_jobs.tracebacks.texts import storable
 
-# What is shown of a coroutine that awaits others without end.
+#: A frame as what can be kept and compared: its file, line and function.
+Place = Tuple[str, int, str]
+
+# What is shown of a coroutine that awaits others without end, and kept of a deep recursion.
 _MOST_FRAMES = 1000
 
 # The folder of quick_jobs itself, which this file is two levels below.
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
-def stack_text(thread_id: Optional[int], limit: int) -> str:
-    """Return where the thread is just now, without this package's frames, as Python prints it."""
-    frame = sys._current_frames().get(thread_id) if thread_id is not None else None
-    if frame is None:
-        return ""
-    return _as_text(traceback.format_stack(frame)[_frames_below_job(frame) :], limit)
+def threads_frames() -> Mapping[int, FrameType]:
+    """Return the innermost frame of each thread, by the thread's id."""
+    return sys._current_frames()
 
 
-def coroutine_stack_text(coroutine: object, thread_id: Optional[int], limit: int) -> str:
-    """Return where a coroutine is just now, as Python prints the stack of a thread.
+def job_frames(frame: Optional[FrameType]) -> List[FrameType]:
+    """Return the frames up to ``frame``, the outermost first, without the thread's and ours."""
+    frames = _frames_up_to(frame)
+    return frames[_frames_below_job(frames) :]
 
-    That is in the code that it runs, in the thread with ``thread_id``, or at what it awaits.
+
+def coroutine_frames(coroutine: object, frame: Optional[FrameType]) -> List[FrameType]:
+    """Return where a coroutine is just now, the outermost frame first; empty if it has ended.
+
+    That is in the code that it runs, if ``frame``, the innermost one of its thread, is in there,
+    or at what it awaits.
     """
     awaiting = list(_frames_awaiting(coroutine))
-    if not awaiting:
-        return ""
-    frame = sys._current_frames().get(thread_id) if thread_id is not None else None
     running: List[FrameType] = []
-    while frame is not None:
-        running.insert(0, frame)
+    while awaiting and frame is not None:
+        running.append(frame)
         if frame is awaiting[0]:
-            awaiting = running
-            break
+            running.reverse()
+            return running
         frame = frame.f_back
-    places = [(each, each.f_lineno) for each in awaiting if each.f_lineno is not None]
-    return _as_text(traceback.StackSummary.extract(iter(places)).format(), limit)
+    return awaiting
+
+
+def frames_text(frames: Sequence[FrameType], limit: int) -> str:
+    """Return frames as Python prints the stack of a thread, in at most ``limit`` bytes."""
+    places = [(frame, frame.f_lineno) for frame in frames if frame.f_lineno is not None]
+    return _as_text(traceback.StackSummary.extract(iter(places)), limit)
+
+
+def places_of(frames: Sequence[FrameType]) -> Tuple[Place, ...]:
+    """Return frames as what can be kept and compared; in a deep recursion, the innermost."""
+    return tuple(
+        (frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name)
+        for frame in frames[-_MOST_FRAMES:]
+    )
+
+
+def places_text(places: Sequence[Place], limit: int) -> str:
+    """Return places as :func:`frames_text` does."""
+    frames = [traceback.FrameSummary(*place, lookup_line=False) for place in places]
+    return _as_text(traceback.StackSummary.from_list(frames), limit)
 
 
 def _frames_awaiting(awaited: Any) -> Iterator[FrameType]:
@@ -62,8 +85,10 @@ def _frames_awaiting(awaited: Any) -> Iterator[FrameType]:
             yield frame
 
 
-def _as_text(lines: List[str], limit: int) -> str:
-    return storable("Stack (most recent call last):\n" + "".join(lines), limit)
+def _as_text(stack: traceback.StackSummary, limit: int) -> str:
+    if not stack:
+        return ""
+    return storable("Stack (most recent call last):\n" + "".join(stack.format()), limit)
 
 
 def user_traceback(exc: BaseException) -> Optional[TracebackType]:
@@ -74,13 +99,17 @@ def user_traceback(exc: BaseException) -> Optional[TracebackType]:
     return tb or whole
 
 
-def _frames_below_job(frame: FrameType) -> int:
-    """Return how many frames, from the bottom on, led into the job: the thread's and ours."""
+def _frames_up_to(frame: Optional[FrameType]) -> List[FrameType]:
     frames: List[FrameType] = []
-    current: Optional[FrameType] = frame
-    while current is not None:
-        frames.insert(0, current)
-        current = current.f_back
+    while frame is not None:
+        frames.append(frame)
+        frame = frame.f_back
+    frames.reverse()
+    return frames
+
+
+def _frames_below_job(frames: Sequence[FrameType]) -> int:
+    """Return how many frames, from the bottom on, led into the job: the thread's and ours."""
     below = 0
     while below < len(frames) and not _is_own(frames[below]):
         below += 1

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from quick_jobs.history.backlog import Backlog
-from quick_jobs.history.record import Record
+from quick_jobs.history.record import Record, Words
 
 ROOMY = 10**9
 LIMIT = 100
@@ -48,6 +48,31 @@ def test_a_record_without_texts_takes_half_a_kilobyte_and_one_with_texts_theirs_
     assert small + 10_000 <= end(1, traceback="x" * 10_000).size <= small + 10_500
 
 
+def test_the_words_of_a_record_are_in_its_size():
+    small = end(1).size
+    large = end(1)._replace(words=Words(note="x" * 255, log="x" * 10_000, fingerprint="E")).size
+    assert small + 10_255 <= large <= small + 11_000
+
+
+def test_what_a_database_refuses_is_tried_in_ascii_then_cut_and_last_without_words():
+    log = "\N{SNAKE}" * 50_000
+    record = end(1, traceback="x" * 1000)._replace(words=Words("ü", 1.0, 2.0, log, "E in f"))
+    assert record.is_long
+    forms = list(record.in_less_and_less())
+    assert [form.words and form.words.note for form in forms] == ["\\xfc", "\\xfc", None, None]
+    assert [len(form.words.log) for form in forms[:2]] == [500_000, 32 * 1024 - 1]
+    assert forms[1].words[1:3] == (1.0, 2.0)
+    assert [form.is_cut_from(record) for form in forms] == [False, True, True, True]
+    assert [len(form.traceback) for form in forms] == [1000, 1000, 127, 0]
+
+
+def test_words_are_told_with_the_rest_in_json():
+    line = end(1)._replace(words=Words("14 sent", 1.0, None, "a\n", "E in f")).as_json()
+    told = json.loads(line)
+    assert "words" not in told
+    assert (told["note"], told["log"], told["progress_done"]) == ("14 sent", "a\n", 1.0)
+
+
 def test_a_record_in_ascii_has_an_escape_for_every_other_character():
     record = end(1, traceback="Grüße \N{SNAKE}")._replace(error="Ä" * 255)
     in_ascii = record.in_ascii()
@@ -70,6 +95,7 @@ def test_a_record_is_written_as_one_line_of_json_with_times_in_iso_8601():
         "error": "KeyError: 'x'",
         "traceback": "a\nGrüße \udc80",
         "due_at": None,
+        "cpu_time": None,
     }
 
 
@@ -169,6 +195,18 @@ def test_it_tells_when_there_is_something_to_take_besides_the_batch():
     backlog.put([start(1)])
     backlog.take(LIMIT)
     assert backlog.put([start(2)]) is True
+
+
+def test_a_start_is_there_until_it_is_taken_and_while_it_is_in_doubt():
+    backlog = Backlog(ROOMY)
+    backlog.put([start(1), end(2)])
+    assert [backlog.has_start(number) for number in (1, 2, 3)] == [True, False, False]
+    backlog.take(LIMIT)
+    backlog.put_back()
+    assert backlog.has_start(1)
+    backlog.take(LIMIT)
+    backlog.confirm()
+    assert not backlog.has_start(1)
 
 
 # Starts that are taken back.

@@ -5,11 +5,13 @@ import sys
 import threading
 import time
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
 from quick_jobs import RunEnv, RunInterrupted
 from quick_jobs.environment import is_interruption
+from quick_jobs.models import Job
 from quick_jobs.stop_flag import StopFlag
 from tests.site import wait_until
 
@@ -93,6 +95,119 @@ def test_a_request_is_kept_until_the_execution_has_ended(env, request_name):
     assert [getattr(env, each) for each in requests] == [False, False, False]
     getattr(env, f"request_{request_name}")()
     assert [each for each in requests if getattr(env, each)] == [f"{request_name}_requested"]
+
+
+# What a job says.
+
+
+def test_the_last_note_stays_on_one_line(env):
+    assert env.noted == ""
+    env.note("half")
+    env.note(" 14 sent,\n\t2 refused ")
+    assert env.noted == "14 sent, 2 refused"
+    env.note(7)
+    assert env.noted == "7"
+
+
+def test_a_note_takes_little_memory_however_long_it_is(env):
+    env.note("x" * 1_000_000)
+    assert len(env.noted) < 5000
+
+
+def test_what_the_str_of_a_note_raises_is_raised(env):
+    class Hostile:
+        def __str__(self):
+            raise RuntimeError("boom")
+
+    with pytest.raises(RuntimeError, match="boom"):
+        env.note(Hostile())
+    assert env.noted == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reached"),
+    [
+        ((3,), (3, None)),
+        ((3, 4), (3, 4)),
+        ((0, 0), (0, 0)),
+        ((0.5, Decimal("1.5")), (0.5, 1.5)),
+        ((10**30, 10**31), (1e30, 1e31)),
+    ],
+    ids=repr,
+)
+def test_progress_is_how_much_is_done_and_of_how_much(env, arguments, reached):
+    env.progress(*arguments)
+    assert env.reached == reached
+
+
+@pytest.mark.parametrize(
+    ("value", "error"),
+    [
+        (-1, ValueError),
+        (-0.5, ValueError),
+        (float("nan"), ValueError),
+        (float("inf"), ValueError),
+        (10**400, ValueError),
+        (10**5000, ValueError),
+        (True, TypeError),
+        ("1", TypeError),
+        (b"1", TypeError),
+        (timedelta(1), TypeError),
+    ],
+    ids=lambda value: type(value).__name__,  # a number may be too long to be shown
+)
+def test_what_is_no_progress_is_an_error_that_names_the_argument(env, value, error):
+    with pytest.raises(error, match="^done must be a number, 0 or more, not "):
+        env.progress(value)
+    with pytest.raises(error, match="^total must be a number, 0 or more, not "):
+        env.progress(1, value)
+    assert env.reached is None
+
+
+def test_track_reports_progress_after_each_item(env):
+    reached = []
+    for _ in env.track("abc"):
+        reached.append(env.reached)
+    assert [*reached, env.reached] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+
+
+def test_track_takes_a_total_for_what_has_no_length(env):
+    assert list(env.track(iter("ab"))) == ["a", "b"]
+    assert env.reached == (2, None)
+    assert list(env.track(iter("ab"), total=2)) == ["a", "b"]
+    assert env.reached == (2, 2)
+
+
+def test_track_refuses_at_once_what_is_no_iterable_or_no_total(env):
+    with pytest.raises(TypeError, match="not iterable"):
+        env.track(7)
+    with pytest.raises(ValueError, match="^total must be "):
+        env.track([], total=-1)
+
+
+def test_track_is_interrupted_between_items_and_before_the_next_one_is_taken(env, stopping):
+    waiting = iter("abc")
+    tracked = env.track(waiting)
+    assert next(tracked) == "a"
+    stopping.set()
+    with pytest.raises(RunInterrupted):
+        next(tracked)
+    assert (env.reached, next(waiting)) == ((1, None), "b")
+
+
+def test_track_is_not_interrupted_after_the_last_item(env, stopping):
+    for item in env.track("ab"):
+        if item == "b":
+            stopping.set()
+    assert env.reached == (2, 2)
+
+
+@pytest.mark.django_db
+def test_track_takes_the_rows_of_a_queryset_with_one_query(env, django_assert_num_queries):
+    Job.objects.bulk_create([Job(name="shop.jobs.a"), Job(name="shop.jobs.b")])
+    with django_assert_num_queries(1):
+        assert len(list(env.track(Job.objects.all()))) == 2
+    assert env.reached == (2, 2)
 
 
 def test_requests_of_one_execution_are_not_those_of_another(env, stopping):

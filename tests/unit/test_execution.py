@@ -24,10 +24,11 @@ from django.utils import timezone, translation
 
 from quick_jobs.capture import installed
 from quick_jobs.environment import RunEnv, RunInterrupted
-from quick_jobs.history.record import Record
+from quick_jobs.history.record import Record, Words
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.execution_record import record_given_up
 from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.signals import execution_started
 from quick_jobs.stop_flag import StopFlag
@@ -345,19 +346,120 @@ def test_no_execution_is_early():
 def test_one_that_is_given_up_on_ends_now_with_its_stack():
     execution = an_execution(succeeds)
     execution.entered = DUE + 2.5
-    record = execution.record_given_up(JobExecution.ABANDONED, DUE + 10.0, "left", "Stack …")
+    record = record_given_up(execution, JobExecution.ABANDONED, DUE + 10.0, "left", "Stack …")
     assert record == execution.record()._replace(
         finished_at=1007.5,
         duration=7.5,
         outcome=JobExecution.ABANDONED,
         error="left",
         traceback="Stack …",
+        words=Words(fingerprint=f"abandoned in {execution.name}"),
     )
     assert record.lateness == 2.5
 
 
+class FakeCapture:
+    def final_text(self, succeeded):
+        return "" if succeeded else "a line\n"
+
+
+def test_one_that_is_given_up_on_keeps_what_it_has_said():
+    execution = an_execution(succeeds)
+    execution.entered = DUE
+    execution.env.note("half of it")
+    execution.env.progress(1, 2)
+    execution.capture = FakeCapture()
+    record = record_given_up(execution, JobExecution.TIMED_OUT, DUE + 10.0, "late", "")
+    assert record.words == Words(
+        "half of it", 1.0, 2.0, "a line\n", f"timed_out in {execution.name}"
+    )
+
+
+# What it says.
+
+
+def test_an_execution_that_says_nothing_has_no_words():
+    assert run(succeeds).record().words is None
+
+
+def test_one_that_was_observed_has_words_so_that_what_is_on_record_goes():
+    execution = an_execution(succeeds)
+    execution.was_observed = True
+    assert execution.record().words is None
+    execution.end(JobExecution.SUCCEEDED, 1.0)
+    assert execution.record().words == Words()
+
+
+def test_its_note_and_progress_are_those_at_its_end():
+    def job(env):
+        env.note("14 sent,\n2 refused " + "x" * 300)
+        env.progress(3, 4)
+
+    words = run(job).record().words
+    assert words.note.startswith("14 sent, 2 refused xxx")
+    assert len(words.note) == 255
+    assert words[1:] == (3.0, 4.0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("noted", "returned", "note"),
+    [("", "16 sent", "16 sent"), ("14 sent", "16 sent", "14 sent"), ("", b"16", ""), ("", 16, "")],
+)
+def test_a_text_that_a_job_returns_is_its_note_if_it_has_left_none(noted, returned, note):
+    def job(env):
+        env.note(noted)
+        return returned
+
+    execution = run(job)
+    assert execution.outcome == JobExecution.SUCCEEDED
+    assert (execution.record().words or Words()).note == note
+
+
+def test_what_no_database_stores_is_an_escape_in_a_note(settings):
+    settings.QUICK_JOBS_LOG_FILTER = "tests.unit.test_execution.without_secrets"
+    execution = run(lambda env: env.note("a\0b \udc80 secret"))
+    assert execution.note == "a\\x00b \\udc80 ***"
+
+
+def without_secrets(text):
+    return text.replace("secret", "***")
+
+
+def test_the_time_of_the_processor_that_it_took_is_on_record():
+    def job(env):
+        while time.thread_time() < began + 0.02:
+            pass
+
+    began = time.thread_time()
+    execution = an_execution(job)
+    assert execution.record().cpu_time is None
+    execute(execution, contextvars.copy_context(), LIMIT)
+    assert 0.01 < execution.record().cpu_time < 10
+
+
+def test_a_failure_has_a_kind_also_when_its_own_code_fails():
+    class Hostile(Exception):
+        def __str__(self):
+            raise RuntimeError
+
+        __repr__ = __str__
+
+    execution = run(raises(Hostile()))
+    assert execution.fingerprint == (
+        "tests.unit.test_execution.test_a_failure_has_a_kind_also_when_its_own_code_fails"
+        ".<locals>.Hostile in tests.unit.test_execution.job"
+    )
+
+
+def test_what_ran_over_its_timeout_is_of_another_kind_whatever_it_raised():
+    execution = an_execution(succeeds, timeout=1)
+    execution.fingerprint = "ValueError in shop.jobs.work"
+    execution.end(JobExecution.FAILED, 2.0, "ValueError")
+    assert execution.fingerprint == f"timed_out in {execution.name}"
+
+
 def test_one_that_is_given_up_on_before_it_began_took_no_time():
-    record = an_execution(succeeds).record_given_up(JobExecution.INTERRUPTED, DUE + 10.0, "", "")
+    record = record_given_up(an_execution(succeeds), JobExecution.INTERRUPTED, DUE + 10.0, "", "")
     assert (record.finished_at, record.duration, record.lateness) == (1000.0, 0.0, None)
 
 
@@ -365,7 +467,7 @@ def test_one_that_has_ended_stays_what_it_is_when_it_is_given_up_on():
     execution = an_execution(succeeds)
     execution.entered = DUE
     execution.end(JobExecution.SUCCEEDED, 1.5)
-    record = execution.record_given_up(JobExecution.ABANDONED, DUE + 10.0, "left", "Stack …")
+    record = record_given_up(execution, JobExecution.ABANDONED, DUE + 10.0, "left", "Stack …")
     assert record == execution.record()
 
 

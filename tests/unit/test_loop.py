@@ -64,6 +64,7 @@ class FakeHistory:
     def __init__(self):
         self.records = []
         self.beats = []
+        self.looks = []
         self.prunings = 0
         self.stop_info = None
         self.has_given_up = False
@@ -88,8 +89,9 @@ class FakeHistory:
             self.records = [record for record in self.records if record.number != number]
         return self.takes_back
 
-    def beat(self, now):
+    def beat(self, now, looks=()):
         self.beats.append(now)
+        self.looks += looks
 
     def prune(self):
         self.prunings += 1

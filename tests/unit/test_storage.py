@@ -8,7 +8,9 @@ import pytest
 from django.db import DataError, IntegrityError, OperationalError, connections
 from django.db.migrations.recorder import MigrationRecorder
 
-from quick_jobs.history.record import Record
+from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.look import Look, LookTexts
+from quick_jobs.history.record import Record, Words
 from quick_jobs.history.storage import Storage
 from quick_jobs.history.tables import NotMigrated
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -276,7 +278,7 @@ def test_it_makes_no_difference_how_many_are_written_at_once(settings, use_tz):
         few.write(batch[number : number + 2])
     many.write(batch)
     written = [
-        list(runner.executions.order_by("number").values(*Record._fields))
+        list(runner.executions.order_by("number").values(*Record._fields[:-1]))
         for runner in JobRunner.objects.all()
     ]
     assert written[0] == written[1]
@@ -354,6 +356,114 @@ def test_moments_are_right_without_time_zone_support(settings):
     assert execution.finished_at == local + dt.timedelta(seconds=2.5)
     assert JobRunner.objects.alive().exists()
     assert JobRunner.objects.get().last_heartbeat_at > local
+
+
+# What executions say.
+
+WORDS = Words("14 sent \U0001f40d", 3.0, 4.5, "a line\nüber\n", "ValueError in shop.jobs.work")
+
+
+def said():
+    return JobExecution.objects.values_list(
+        "note", "progress_done", "progress_total", "log", "fingerprint", "stack"
+    ).get()
+
+
+@pytest.mark.parametrize("with_start", [True, False], ids=["after its start", "alone"])
+def test_an_end_says_what_the_job_said_and_drops_its_stack(storage, with_start):
+    if with_start:
+        storage.write([a_start()])
+        JobExecution.objects.update(stack="in work", log="so far", note="so far")
+    storage.write([an_end(words=WORDS, cpu_time=0.25)])
+    assert said() == (*WORDS, "")
+    assert JobExecution.objects.get().cpu_time == dt.timedelta(seconds=0.25)
+
+
+def test_an_end_without_words_leaves_alone_what_is_there(storage):
+    storage.write([a_start()])
+    JobExecution.objects.update(log="so far")
+    storage.write([an_end()])
+    assert said() == ("", None, None, "so far", "", "")
+
+
+def test_a_batch_of_both_is_written_as_a_whole(storage):
+    batch = [an_end(1), an_end(2, words=WORDS), a_start(3), an_end(4, words=Words())]
+    for _ in range(2):  # again after a lost answer
+        with statements() as sent:
+            storage.write(batch)
+        assert len([sql for sql, _ in sent if "INSERT" in sql]) == 2
+        rows = JobExecution.objects.order_by("number").values_list("number", "note", "outcome")
+        assert list(rows) == [
+            (1, "", "succeeded"),
+            (2, WORDS.note, "succeeded"),
+            (3, "", "running"),
+            (4, "", "succeeded"),
+        ]
+    storage.write([an_end(3, words=WORDS), an_end(2**62, words=WORDS)])
+    with pytest.raises((DataError, OverflowError)):
+        storage.write([an_end(5), an_end(2**63, words=WORDS)])
+    assert not JobExecution.objects.filter(number=5).exists()
+
+
+def looked(number, **changes):
+    return LookTexts.of(Look(number)._replace(**changes))
+
+
+STACK = (("/shop/jobs.py", 17, "work"),)
+
+
+def test_looks_are_one_statement_that_writes_what_is_new_of_each(storage):
+    storage.write([a_start(1), a_start(2), a_start(3)])
+    storage.beat(0)
+    looks = [
+        looked(1, note="half", reached=(1, 2), log=lambda: "a\n"),
+        looked(2, stack=STACK),
+        looked(4, note="is not there"),
+    ]
+    with statements() as sent:
+        storage.observe(looks)
+    assert len([sql for sql, _ in sent if "UPDATE" in sql]) == 1
+    assert not [sql for sql, _ in sent if "INSERT" in sql]
+    first, second, third = JobExecution.objects.order_by("number")
+    assert (first.note, first.progress_done, first.progress_total) == ("half", 1.0, 2.0)
+    assert (first.log, first.stack) == ("a\n", "")
+    assert (second.note, second.progress_done, second.log) == ("", None, "")
+    assert second.stack.endswith('File "/shop/jobs.py", line 17, in work\n')
+    heartbeat = JobRunner.objects.get().last_heartbeat_at
+    assert first.observed_at == second.observed_at == heartbeat
+    assert third.observed_at is None
+    storage.observe([looked(1, reached=(3, None))])
+    first.refresh_from_db()
+    assert (first.note, first.progress_done, first.progress_total) == ("half", 3.0, None)
+
+
+def test_a_look_does_not_change_an_execution_that_has_ended_or_is_another_runners(storage):
+    other = Storage(an_identity(), [a_job()])
+    other.register()
+    other.write([a_start(1)])
+    storage.write([an_end(1, words=WORDS)])
+    before = list(JobExecution.objects.order_by("pk").values())
+    storage.beat(0)
+    storage.observe([looked(1, note="late", stack=STACK)])
+    assert list(JobExecution.objects.order_by("pk").values()) == before
+
+
+def test_long_looks_are_spread_over_statements_of_bounded_size(storage):
+    storage.write([a_start(number) for number in range(100)])
+    storage.beat(0)
+    with statements() as sent:
+        storage.observe(
+            [looked(number, log=lambda: "\U0001f40d" * 16_000) for number in range(100)]
+        )
+    sizes = [sum(len(str(value)) for value in params or ()) for _, params in sent]
+    assert max(sizes) < 270_000
+    assert JobExecution.objects.filter(observed_at__isnull=False).count() == 100
+
+
+def test_the_release_is_on_the_runners_record_cut_and_in_ascii(settings):
+    settings.QUICK_JOBS_RELEASE = "v1-ü" + "x" * 200
+    Storage(RunnerIdentity.of_this_process(), []).register()
+    assert JobRunner.objects.get().release == ("v1-\\xfc" + "x" * 200)[:100]
 
 
 # When rows have gone.

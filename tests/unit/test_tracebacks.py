@@ -11,7 +11,17 @@ from hypothesis import strategies as st
 
 from quick_jobs import RunEnv
 from quick_jobs.registration import RegisteredJob
-from quick_jobs.tracebacks import error_line, stack_text, storable, traceback_text, user_traceback
+from quick_jobs.tracebacks import (
+    error_line,
+    frames_text,
+    job_frames,
+    places_of,
+    places_text,
+    storable,
+    threads_frames,
+    traceback_text,
+    user_traceback,
+)
 from tests.site import wait_until
 
 LIMIT = 64 * 1024
@@ -280,6 +290,10 @@ class Hanging:
         self.released.wait()
 
 
+def stack_text(thread_id, limit):
+    return frames_text(job_frames(threads_frames().get(thread_id)), limit)
+
+
 def test_the_stack_of_a_job_that_hangs_begins_with_its_function():
     with Hanging() as thread_id:
         lines = stack_text(thread_id, LIMIT).splitlines()
@@ -289,6 +303,15 @@ def test_the_stack_of_a_job_that_hangs_begins_with_its_function():
     functions = [line.rsplit(" ", 1)[-1] for line in lines if line.startswith("  File ")]
     assert functions[:4] == ["job", "recurse", "<lambda>", "hang"]
     assert set(functions[4:]) == {"wait"}
+
+
+def test_places_are_shown_as_the_frames_that_they_are_of():
+    with Hanging(depth=5) as thread_id:
+        frames = job_frames(threads_frames().get(thread_id))
+        places = places_of(frames)
+        assert places == places_of(job_frames(threads_frames().get(thread_id)))
+        assert places_text(places, LIMIT) == frames_text(frames, LIMIT)
+    assert places_text((), LIMIT) == ""
 
 
 def test_a_deep_stack_is_shown_as_python_does():

@@ -1,0 +1,56 @@
+"""What a job says of itself: how far it has come, and a note."""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Optional
+
+# Characters of a note that are kept in memory: enough for a filter to recognize what it hides at
+# the end of what is stored.
+_LONGEST_NOTE = 4096
+
+#: Whole numbers up to this are taken as they are; others are made a float first.
+MAX_INT = 2**63
+
+
+def amount(value: Any, name: str) -> float:
+    """Return ``value``, which a job gave for ``name``, as a float: finite, 0 or more.
+
+    Raises TypeError if it is no number, and ValueError if it is another one.
+    """
+    wrong = f"{name} must be a number, 0 or more, not {_shown(value)}"
+    if isinstance(value, (bool, str, bytes, bytearray)):
+        raise TypeError(wrong)
+    try:
+        number = float(value)
+    except OverflowError:
+        raise ValueError(wrong) from None
+    except TypeError:
+        raise TypeError(wrong) from None
+    if not math.isfinite(number) or number < 0:
+        raise ValueError(wrong)
+    return number
+
+
+def _shown(value: object) -> str:
+    try:
+        return repr(value)[:100]
+    except ValueError:  # a whole number with too many digits
+        return f"a {type(value).__name__}"
+
+
+def length_of(iterable: Any) -> Optional[int]:
+    """Return how many items there are, or None if that is only known at the end.
+
+    A queryset fetches its rows for it, and has them when it is iterated over.
+    """
+    try:
+        return len(iterable)
+    except TypeError:
+        return None
+
+
+def as_note(text: object) -> str:
+    """Return ``str(text)`` on one line; what that raises is raised."""
+    words = str.__str__(str(text))[:_LONGEST_NOTE].split()
+    return " ".join(words)

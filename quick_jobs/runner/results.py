@@ -1,0 +1,13 @@
+"""What a job returns."""
+
+from __future__ import annotations
+
+from quick_jobs.environment import RunEnv
+from quick_jobs.runner.unfinished import refuse_unfinished
+
+
+def take_result(result: object, env: RunEnv) -> None:
+    """Leave a text as the job's note, if it has left none; raise TypeError for code not run."""
+    refuse_unfinished(result)
+    if issubclass(type(result), str) and not env.noted:
+        env.note(str.__str__(result))  # its own class may have methods of its own

@@ -146,7 +146,7 @@ class JobExecutionAdmin(HistoryAdmin):
         if not is_list:
             return queryset.select_related(*related)
         # In queries of their own: joined, MariaDB would begin with the jobs, and sort all there is.
-        return queryset.defer("traceback").prefetch_related(*related)
+        return queryset.defer(*JobExecution.LONG_TEXTS).prefetch_related(*related)
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str

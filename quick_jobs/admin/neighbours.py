@@ -12,7 +12,7 @@ def neighbours(
 ) -> Tuple[Optional[JobExecution], Optional[JobExecution]]:
     """Return the executions of the same job that started just before and just after."""
     others = JobExecution.objects.filter(job=execution.job_id).select_related("job")
-    others = others.defer("traceback")
+    others = others.defer(*JobExecution.LONG_TEXTS)
     started_at = execution.started_at
     before = others.filter(started_at__lte=started_at).exclude(
         started_at=started_at, pk__gte=execution.pk

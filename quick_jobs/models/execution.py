@@ -63,6 +63,9 @@ class JobExecution(models.Model):
     #: The outcomes of executions that have ended without success.
     ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, *UNFINISHED)
 
+    #: The fields that may be long: lists do not read them.
+    LONG_TEXTS = ("traceback", "log", "stack")
+
     id = models.BigAutoField(primary_key=True)
     job = models.ForeignKey(
         Job,

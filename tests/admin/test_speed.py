@@ -1,6 +1,7 @@
 """No page's number of queries, nor what they read, grows with what there is."""
 
 import datetime as dt
+import re
 
 import pytest
 from django.db import connection
@@ -79,7 +80,15 @@ def test_a_rows_page_takes_the_same_queries_whatever_there_is(admin_client, mode
     assert len(queries()) == len(few)
 
 
-def test_a_list_does_not_read_tracebacks(admin_client):
+@pytest.mark.parametrize(("name", "query"), PAGES)
+def test_a_list_does_not_read_tracebacks_logs_or_stacks(admin_client, name, query):
     fill(1, 3)
-    for name in ("jobexecution_changelist", "job_changelist", "timeline"):
-        assert not any("traceback" in sql for sql in queries_of(admin_client, name))
+    for sql in queries_of(admin_client, name, **query):
+        assert not re.search(r"\b(traceback|log|stack)\b", sql), sql
+
+
+def test_an_executions_page_reads_them_of_no_other(admin_client):
+    _job, runner = fill(1, 3)
+    execution = runner.executions.order_by("pk")[1]
+    sent = queries_of(admin_client, "jobexecution_change", execution.pk)
+    assert len([sql for sql in sent if re.search(r"\btraceback\b", sql)]) == 1

@@ -25,6 +25,7 @@ from quick_jobs.databases.mysql import MySQL
 from quick_jobs.history import NoHistory, Recorder
 from quick_jobs.history.in_use import InUse, Kept
 from quick_jobs.history.job_rows import NamesCollide
+from quick_jobs.history.look import Look
 from quick_jobs.history.messages import (
     HistoryAway,
     HistoryClosed,
@@ -60,6 +61,8 @@ class FakeStorage:
         self.outage = None  # raised by everything
         self.errors = []  # raised by the next calls, one each, after they have done what they do
         self.refuse = lambda record: None  # or return the error that a record causes
+        self.observed = {}  # the looks at executions, by number
+        self.refuse_look = lambda look: None  # or return the error that a look causes
 
     def register(self):
         self._ask("register")
@@ -93,6 +96,18 @@ class FakeStorage:
     def beat(self, dropped_executions):
         self._ask("beat")
         self.dropped_executions = dropped_executions
+
+    def observe(self, looks):
+        self._ask("observe")
+        for look in looks:
+            error = self.refuse_look(look)
+            if error:
+                raise error
+        for look in looks:
+            if look.number in self.rows and not self.rows[look.number].is_end:
+                self.observed[look.number] = look
+        if self.errors:
+            raise self.errors.pop(0)
 
     def stop(self, reason, detail, stopped_at, dropped_executions):
         self._ask("stop")
@@ -281,6 +296,105 @@ def test_a_heartbeat_is_written_when_the_loop_asks_and_not_otherwise(recorder, s
     recorder.beat(clock.now)
     recorder.step()
     assert storage.asked == ["write", "beat"]
+
+
+# Looks at running executions.
+
+
+def a_look(number=1, **changes):
+    return Look(number, **{"note": f"of {number}", **changes})
+
+
+def test_looks_are_written_with_the_heartbeat_and_none_without(recorder, storage, clock):
+    recorder.put([a_start(1), a_start(2)])
+    recorder.beat(clock.now, [a_look(1), a_look(2)])
+    recorder.step()
+    assert storage.asked == ["write", "beat", "observe"]
+    assert [look.note for look in storage.observed.values()] == ["of 1", "of 2"]
+    recorder.beat(clock.now, [])
+    recorder.step()
+    assert storage.asked == ["write", "beat", "observe", "beat"]
+
+
+def test_looks_wait_for_the_database_and_the_newest_of_each_execution_is_written(
+    recorder, storage, clock
+):
+    recorder.put([a_start(1)])
+    recorder.step()
+    storage.outage = OperationalError("the server is restarting")
+    for number in range(3):
+        recorder.beat(clock.now, [a_look(1, note=None, reached=(number, None))])
+        try_again(recorder, clock)
+    recorder.beat(clock.now, [a_look(1, note="late")])
+    try_again(recorder, clock)
+    assert not storage.observed
+    recover(recorder, storage, clock)
+    assert storage.asked.count("observe") == 1
+    assert storage.observed[1][:3] == (1, "late", 2.0)
+
+
+def test_looks_that_wait_are_bounded(recorder, storage, clock):
+    storage.outage = OperationalError("the server is restarting")
+    for number in range(1000):
+        recorder.beat(clock.now, [a_look(number)])
+        try_again(recorder, clock)
+    assert list(recorder._life_signs._looks) == list(range(800, 1000))
+
+
+def test_a_look_waits_for_the_start_of_its_execution(recorder, storage, clock):
+    recorder.put([a_start(number) for number in range(400)])
+    recorder.beat(clock.now, [a_look(1), a_look(399)])
+    recorder.step()
+    assert list(storage.observed) == [1]
+    recorder.beat(clock.now)
+    recorder.step()
+    assert list(storage.observed) == [1, 399]
+
+
+@pytest.mark.parametrize("after", [False, True], ids=["before", "after the commit"])
+def test_looks_whose_answer_is_lost_are_written_again(recorder, storage, clock, after):
+    recorder.put([a_start(1)])
+    recorder.step()
+    storage.asked.clear()
+    lost = [InterfaceError("connection already closed")]
+    if after:
+        storage.errors = lost
+    else:
+        storage.refuse_look = lambda look: lost.pop() if lost else None
+    recorder.beat(clock.now, [a_look(1)])
+    recorder.step()
+    assert storage.asked == ["beat", "observe", "reset", "probe", "observe"]
+    assert storage.observed[1].note == "of 1"
+
+
+def test_of_looks_that_the_database_refuses_as_much_as_it_takes_is_written(
+    recorder, storage, clock
+):
+    def refuse(look):
+        if look.number == 2:
+            return InterfaceError("packet too large") if len(look.log) > 200 else None
+        is_ascii = all(ord(character) < 128 for character in look.note)
+        return None if is_ascii else DataError("no such character")
+
+    storage.refuse_look = refuse
+    recorder.put([a_start(1), a_start(2)])
+    recorder.beat(clock.now, [a_look(1, note="Grüße")])
+    recorder.step()
+    recorder.beat(clock.now, [a_look(2, log=lambda: "x" * 1000)])
+    recorder.step()
+    assert storage.observed[1].note == "Gr\\xfc\\xdfe"
+    assert storage.observed[2].log == "x" * 128
+
+
+def test_a_look_that_the_database_refuses_altogether_does_not_keep_it_from_heartbeats(
+    recorder, storage, clock, told
+):
+    storage.refuse_look = lambda look: DataError("refused")
+    for _ in range(3):
+        recorder.beat(clock.now, [a_look()])
+        recorder.step()
+    assert storage.asked.count("beat") == 3
+    assert not told
 
 
 # Pruning.
@@ -915,6 +1029,10 @@ class FaultyStorage(FakeStorage):
         with self._faulty():
             super().beat(dropped_executions)
 
+    def observe(self, looks):
+        with self._faulty():
+            super().observe(looks)
+
     def probe(self, dropped_executions):
         with self._faulty():
             super().probe(dropped_executions)
@@ -1018,8 +1136,15 @@ class Recording(RuleBasedStateMachine):
     @rule(seconds=st.sampled_from([0.0, 0.1, 2.0, 20.0]))
     def time_passes(self, seconds):
         self.clock.now += seconds
-        self.recorder.beat(self.clock.now)  # lest a step with nothing to do wait for ever
+        looks = [Look(number, note=f"of {number}") for number in self.running()]
+        self.recorder.beat(self.clock.now, looks)  # without, a step may have nothing to do
         self.recorder.step()
+
+    @invariant()
+    def every_look_is_of_an_execution_that_was_on_record(self):
+        for number, look in self.storage.observed.items():
+            assert look.note == f"of {number}"
+            assert number in self.happened
 
     @invariant()
     def every_row_is_a_state_that_happened(self):

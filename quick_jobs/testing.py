@@ -49,7 +49,8 @@ class FakeEnv(RunEnv):
     Its ``sleep()`` and ``asleep()`` return at once. ``sleeps`` are the times, in
     seconds, for which they were called, and ``on_sleep``, if given, is called with each of them.
     ``rerun_requested``, ``stop_requested`` and ``fatal_errors_requested`` say
-    what the job has requested.
+    what the job has requested. ``notes`` are all its notes, ``reached`` is its last
+    progress: a pair of what is done and the total, or None.
 
     The runner stops when the test calls :meth:`stop`, or with ``stop_at=n``
     when the job looks for the nth time, by ``is_stopping``,
@@ -72,6 +73,7 @@ class FakeEnv(RunEnv):
             previous_success = _aware(previous_success, "previous_success")
         super().__init__(StopFlag(), due, previous_success)
         self.sleeps: List[float] = []
+        self.notes: List[str] = []
         self._looks = 0
         self._stop_at = stop_at
         self._on_sleep = on_sleep
@@ -96,6 +98,10 @@ class FakeEnv(RunEnv):
             self._on_sleep(seconds)
         self.raise_if_stopping()
 
+    def note(self, text: object) -> None:
+        super().note(text)
+        self.notes.append(self.noted)
+
     async def asleep(self, time: Duration) -> None:
         self.sleep(time)
         await asyncio.sleep(0)  # other tasks have their turn
@@ -118,7 +124,8 @@ class JobRun(NamedTuple):
     ``outcome`` is one of ``JobExecution``'s. ``exception`` is what it failed
     with, or None, and ``error`` that in one line, as the history tells it.
     ``execution`` is its row in the history, or None if that was not wanted.
-    ``log`` is what it has logged and printed, as the history has it.
+    ``log`` is what it has logged and printed, as the history has it, and ``note`` what it
+    left with ``env.note()`` or returned, or "".
     """
 
     outcome: str
@@ -128,6 +135,7 @@ class JobRun(NamedTuple):
     env: RunEnv
     execution: Optional[JobExecution]
     log: str
+    note: str
 
 
 def run_job(
@@ -202,7 +210,8 @@ def run_job(
     if exception is not None and not is_caught:
         raise exception
     duration = dt.timedelta(seconds=execution.duration or 0.0)
-    return JobRun(execution.outcome, duration, exception, execution.error, env, row, execution.log)
+    error, log, note = execution.error, execution.log, execution.note
+    return JobRun(execution.outcome, duration, exception, error, env, row, log, note)
 
 
 def _has_running_loop() -> bool:

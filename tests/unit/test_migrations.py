@@ -14,6 +14,7 @@ from django.utils import timezone
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 APP = "quick_jobs"
+SCHEDULES, WORDS = "0002_schedules", "0003_what_jobs_say"
 
 
 @pytest.fixture
@@ -70,6 +71,18 @@ def test_rows_go_through_every_migration(migrate):
     assert (execution.outcome, execution.error) == ("failed", "ValueError: x")
     assert execution.job == Job.objects.get(name="shop.jobs.work")
     assert execution.runner == JobRunner.objects.get(jobs=execution.job)
+
+
+def test_what_jobs_say_goes_on_the_way_back_and_the_rows_stay(migrate):
+    add_rows(migrate(WORDS))
+    JobExecution.objects.update(log="a line", note="14 sent", progress_done=1.0, stack="in work")
+    before = migrate(SCHEDULES).get_model(APP, "JobExecution").objects
+    assert before.values_list("outcome", "error").get() == ("failed", "ValueError: x")
+    migrate(WORDS)
+    execution = JobExecution.objects.get()
+    assert (execution.log, execution.note, execution.stack, execution.fingerprint) == ("",) * 4
+    assert (execution.progress_done, execution.cpu_time, execution.observed_at) == (None,) * 3
+    assert execution.error == "ValueError: x"
 
 
 def test_on_the_way_back_all_tables_go_even_with_rows_in_them(migrate):

@@ -89,6 +89,38 @@ def test_it_stops_when_the_test_says_so():
         env.sleep(60)
 
 
+def test_it_shows_what_the_job_noted_and_how_far_it_came():
+    @a_job
+    def job(env):
+        for name in env.track(["anna", "bert"]):
+            env.note(f"greeted {name}")
+
+    env = FakeEnv()
+    assert env.reached is None
+    job(env)
+    assert env.notes == ["greeted anna", "greeted bert"]
+    assert env.reached == (2, 2)
+
+
+def test_it_stops_a_job_between_two_items():
+    env = FakeEnv(stop_at=2)
+    tracked = env.track("abc")
+    assert next(tracked) == "a"
+    with pytest.raises(RunInterrupted):
+        next(tracked)
+
+
+@pytest.mark.django_db
+def test_a_run_has_the_jobs_note():
+    @a_job
+    def job(env):
+        return "2 sent"
+
+    run = run_job(job, history=True)
+    assert (run.note, run.execution.note, run.env.notes) == ("2 sent", "2 sent", ["2 sent"])
+    assert run.execution.cpu_time is not None
+
+
 def test_it_may_stop_while_the_job_sleeps():
     env = FakeEnv(on_sleep=lambda seconds: env.stop())
     with pytest.raises(RunInterrupted):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import threading
-from typing import Callable, Iterable, Iterator, Optional, Tuple, TypeVar, Union
+from typing import Callable, Iterable, Iterator, Optional, TypeVar, Union
 
 from quick_jobs.durations import Duration, to_timedelta
-from quick_jobs.progress import MAX_INT, amount, as_note, length_of
+from quick_jobs.progress import Reached, amount, as_note, length_of
 from quick_jobs.stop_flag import StopFlag, sleep_until_set
 from quick_jobs.tracebacks import members_of
 
@@ -74,7 +74,7 @@ class RunEnv:
         self.stop_requested = False
         self.fatal_errors_requested = False
         self.noted = ""
-        self.reached: Optional[Tuple[float, Optional[float]]] = None
+        self.reached: Optional[Reached] = None
 
     @property
     def due_at(self) -> dt.datetime:
@@ -136,9 +136,9 @@ class RunEnv:
 
         Raises TypeError if one is no number, and ValueError if it is negative or not finite.
         """
-        if type(done) is not int or not 0 <= done < MAX_INT:
+        if type(done) is not int or done < 0:
             done = amount(done, "done")
-        if total is not None and (type(total) is not int or not 0 <= total < MAX_INT):
+        if total is not None and (type(total) is not int or total < 0):
             total = amount(total, "total")
         self.reached = (done, total)  # at once, so that the two belong together
 

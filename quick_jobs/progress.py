@@ -3,14 +3,28 @@
 from __future__ import annotations
 
 import math
-from typing import Any, Optional
+import sys
+from typing import Any, Optional, Tuple
 
 # Characters of a note that are kept in memory: enough for a filter to recognize what it hides at
 # the end of what is stored.
 _LONGEST_NOTE = 4096
 
-#: Whole numbers up to this are taken as they are; others are made a float first.
-MAX_INT = 2**63
+#: How much is done, and of how much, if that is known.
+Reached = Tuple[float, Optional[float]]
+
+
+def as_floats(reached: Optional[Reached]) -> Tuple[Optional[float], Optional[float]]:
+    """Return what is done and the total as they are stored; None for what is not known."""
+    done, total = reached or (None, None)
+    return _as_float(done), _as_float(total)
+
+
+def _as_float(value: Optional[float]) -> Optional[float]:
+    try:
+        return None if value is None else float(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return sys.float_info.max
 
 
 def amount(value: Any, name: str) -> float:

@@ -6,6 +6,7 @@ import sys
 from typing import Callable, NamedTuple, Optional, Tuple
 
 from quick_jobs.history.texts import in_ascii, stored_note
+from quick_jobs.progress import Reached, as_floats
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import Place, places_text
 
@@ -25,7 +26,7 @@ class Look(NamedTuple):
 
     number: int
     note: Optional[str] = None
-    reached: Optional[Tuple[float, Optional[float]]] = None
+    reached: Optional[Reached] = None
     log: Optional[Callable[[], str]] = None
     stack: Optional[Tuple[Place, ...]] = None
 
@@ -48,12 +49,12 @@ class LookTexts(NamedTuple):
     @classmethod
     def of(cls, look: Look) -> LookTexts:
         """Return the texts of ``look``."""
-        done, total = look.reached or (None, None)
+        done, total = as_floats(look.reached)
         return cls(
             look.number,
             None if look.note is None else stored_note(look.note),
-            None if done is None else float(done),
-            None if total is None else float(total),
+            done,
+            total,
             None if look.log is None else look.log(),
             None if look.stack is None else filtered(places_text(look.stack, _MAX_STACK)),
         )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Optional
 from quick_jobs.history.record import Record, Words
 from quick_jobs.history.texts import stored_note
 from quick_jobs.models import JobExecution
+from quick_jobs.progress import as_floats
 from quick_jobs.tracebacks import fingerprint_of_outcome
 
 if TYPE_CHECKING:
@@ -65,11 +66,4 @@ def _words(execution: Execution, note: str, log: str, fingerprint: str) -> Optio
     reached = execution.env.reached
     if not (note or log or fingerprint or reached is not None or execution.was_observed):
         return None
-    done, total = (None, None) if reached is None else reached
-    return Words(
-        note,
-        None if done is None else float(done),
-        None if total is None else float(total),
-        log,
-        fingerprint,
-    )
+    return Words(note, *as_floats(reached), log, fingerprint)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Dict, List, NamedTuple, Optional, Tuple
 
 from quick_jobs.history.look import Look
+from quick_jobs.progress import Reached
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.tracebacks import Place, places_of, threads_frames
@@ -21,7 +22,7 @@ class _Seen(NamedTuple):
     """What was seen of an execution."""
 
     note: str = ""
-    reached: Optional[Tuple[float, Optional[float]]] = None
+    reached: Optional[Reached] = None
     log_version: int = 0
     stack: Tuple[Place, ...] = ()
 

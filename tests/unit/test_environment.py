@@ -131,7 +131,7 @@ def test_what_the_str_of_a_note_raises_is_raised(env):
         ((3, 4), (3, 4)),
         ((0, 0), (0, 0)),
         ((0.5, Decimal("1.5")), (0.5, 1.5)),
-        ((10**30, 10**31), (1e30, 1e31)),
+        ((10**30, 10**400), (10**30, 10**400)),
     ],
     ids=repr,
 )
@@ -147,8 +147,7 @@ def test_progress_is_how_much_is_done_and_of_how_much(env, arguments, reached):
         (-0.5, ValueError),
         (float("nan"), ValueError),
         (float("inf"), ValueError),
-        (10**400, ValueError),
-        (10**5000, ValueError),
+        (-(10**5000), ValueError),
         (True, TypeError),
         ("1", TypeError),
         (b"1", TypeError),

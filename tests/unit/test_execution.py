@@ -378,6 +378,11 @@ def test_one_that_is_given_up_on_keeps_what_it_has_said():
 # What it says.
 
 
+def test_progress_of_hundreds_of_digits_is_the_largest_number_that_is_stored():
+    execution = run(lambda env: env.progress(10, 10**400))
+    assert execution.record().words[1:3] == (10.0, sys.float_info.max)
+
+
 def test_an_execution_that_says_nothing_has_no_words():
     assert run(succeeds).record().words is None
 

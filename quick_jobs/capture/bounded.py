@@ -49,9 +49,14 @@ class BoundedPieces:
         if chunk.size < _SMALL * len(pieces):
             chunk = _chunk(_merged(pieces))
         if not self._head_is_full:
+            if chunk.size <= self._head_room:
+                self._head += chunk.pieces
+                self._head_room -= chunk.size
+                _note_ends(chunk.pieces, self._open)
+                return
             chunk = _chunk(chunk.pieces[self._fill_head(chunk.pieces) :])
-        if not chunk.pieces:
-            return
+            if not chunk.pieces:
+                return
         self._tail.append(chunk)
         self._tail_size += chunk.size
         least = self._limit - max(0, self._limit // 2 - self._head_room)

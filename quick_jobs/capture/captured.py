@@ -14,9 +14,9 @@ from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
 
 # So many pieces wait at most, as to take up several at once costs less: a tenth of a microsecond
-# each. They have at most _LONG characters, but for the last.
-_MOST_WAITING = 128
-_LONG = 1000
+# each. They have at most LONG characters, but for the last.
+MOST_WAITING = 128
+LONG = 1000
 
 # The most that wait while another thread takes them up; then the oldest are dropped. One that is
 # interrupted has its turn again after some milliseconds.
@@ -30,13 +30,14 @@ _PATIENCE = 1.0
 class Capture:
     """Keeps both ends of what is added, in at most ``limit`` bytes of text.
 
+    ``waiting`` is what nobody has taken up yet.
     Without ``keeps_successes`` there is no :meth:`final_text` of an execution that has succeeded.
     """
 
     def __init__(self, limit: int, keeps_successes: bool = True) -> None:
         self._limit = limit
         self._keeps_successes = keeps_successes
-        self._waiting: Deque[Piece] = deque(maxlen=_CAPACITY)
+        self.waiting: Deque[Piece] = deque(maxlen=_CAPACITY)
         self._lock = threading.Lock()  # for all that follows
         self._taken = 0
         self._pieces = BoundedPieces(limit)
@@ -45,7 +46,7 @@ class Capture:
     @property
     def version(self) -> int:
         """A number that grows with each line."""
-        return self._taken + len(self._waiting)
+        return self._taken + len(self.waiting)
 
     def add(self, created: float, level: str, logger: Optional[str], text: str) -> None:
         """Add what ``logger`` has logged, or a piece of what was printed; then that is None.
@@ -54,14 +55,14 @@ class Capture:
         This never waits: a thread that is interrupted in here, by the garbage collector or a
         signal, may print, and a fork may leave the lock held.
         """
-        waiting = self._waiting
+        waiting = self.waiting
         waiting.append((created, level, logger, text))
-        if len(waiting) >= _MOST_WAITING or len(text) > _LONG:
-            self._settle()
+        if len(waiting) >= MOST_WAITING or len(text) > LONG:
+            self.settle()
 
     def text(self) -> str:
         """Return all that is kept, filtered and as every database takes it; "" of nothing."""
-        if not (self._taken or self._waiting):
+        if not (self._taken or self.waiting):
             return ""
         try:
             if self._lock.acquire(timeout=_PATIENCE):
@@ -79,7 +80,8 @@ class Capture:
         """Return what is to be kept of an execution that has ended."""
         return "" if succeeded and not self._keeps_successes else self.text()
 
-    def _settle(self) -> None:
+    def settle(self) -> None:
+        """Take up what waits, unless another thread does."""
         if self._lock.acquire(False):
             try:
                 with contextlib.suppress(Exception):  # no memory: what is said is lost
@@ -88,15 +90,15 @@ class Capture:
                 self._lock.release()
 
     def _take_up(self) -> None:
-        take = self._waiting.popleft
-        pieces = [take() for _ in range(len(self._waiting))]
+        take = self.waiting.popleft
+        pieces = [take() for _ in range(len(self.waiting))]
         self._taken += len(pieces)
-        if pieces and max([len(piece[3]) for piece in pieces]) > _LONG:
+        if pieces and max([len(piece[3]) for piece in pieces]) > LONG:
             shorter = self._shorter(pieces)
-            pieces = list(islice(shorter, _MOST_WAITING))
+            pieces = list(islice(shorter, MOST_WAITING))
             while pieces:
                 self._pieces.add(pieces)
-                pieces = list(islice(shorter, _MOST_WAITING))
+                pieces = list(islice(shorter, MOST_WAITING))
         elif pieces:
             self._pieces.add(pieces)
 

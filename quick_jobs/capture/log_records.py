@@ -10,6 +10,7 @@ import contextlib
 import logging
 from typing import Iterator
 
+from quick_jobs.capture.captured import LONG, MOST_WAITING
 from quick_jobs.capture.current import CURRENT
 from quick_jobs.tracebacks import class_name, traceback_text
 
@@ -54,8 +55,18 @@ def watched(least: int) -> Iterator[None]:
         if level >= least:
             name = record.name
             if name[:10] != _OWN or name[10:11] not in ("", "."):
-                capture.add(record.created, record.levelname, name, text_of(record))
-        if level >= site_level or is_allowed(logger):
+                # What Capture.add() does: each call of a function counts here.
+                try:
+                    text = record.getMessage()
+                    if record.exc_info or record.stack_info or type(text) is not str:
+                        text = _whole(text, record)
+                except Exception as exc:  # for the site's handlers to report
+                    text = f"(a message that cannot be formatted: {class_name(type(exc))})"
+                waiting = capture.waiting
+                waiting.append((record.created, record.levelname, name, text))
+                if len(waiting) >= MOST_WAITING or len(text) > LONG:
+                    capture.settle()
+        if level >= site_level or (logger.level and logger is not root) or is_allowed(logger):
             # A handler that prints to the terminal would have the line kept twice.
             token = set_current(None)
             try:
@@ -75,25 +86,14 @@ def watched(least: int) -> Iterator[None]:
             logging.Logger.callHandlers = before  # type: ignore[method-assign]
 
 
-def text_of(record: logging.LogRecord) -> str:
-    """Return the record's message, with its traceback and its stack, if any.
-
-    Arguments that do not fit the message are an error for the site's handlers to report.
-    """
-    try:
-        text = record.getMessage()
-    except Exception as exc:
-        text = f"(a message that cannot be formatted: {class_name(type(exc))})"
-    if record.exc_info or record.exc_text or record.stack_info:
-        text = "\n".join([text, *_more(record)])
-    return text if type(text) is str else str.__str__(text)
-
-
-def _more(record: logging.LogRecord) -> Iterator[str]:
+def _whole(text: str, record: logging.LogRecord) -> str:
+    """Return ``text`` as a ``str``, with the record's traceback and its stack, if any."""
+    parts = [str.__str__(text)]
     exc_info = record.exc_info
     if record.exc_text:
-        yield str(record.exc_text)
+        parts.append(str(record.exc_text))
     elif isinstance(exc_info, tuple) and isinstance(exc_info[1], BaseException):
-        yield traceback_text(exc_info[1], _LONGEST_TRACEBACK).rstrip("\n")
+        parts.append(traceback_text(exc_info[1], _LONGEST_TRACEBACK).rstrip("\n"))
     if record.stack_info:
-        yield str(record.stack_info)
+        parts.append(str(record.stack_info))
+    return "\n".join(parts)

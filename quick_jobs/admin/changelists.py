@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any, List
+from typing import Any, List, Optional
 
 from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from quick_jobs.admin.compat import FIRST_PAGE
+from quick_jobs.admin.kinds_head import KindsHead, kinds_head
+from quick_jobs.admin.links import links_for
 from quick_jobs.admin.static_files import url_of
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.wording import clock_time
@@ -40,10 +42,11 @@ class HistoryChangeList(ChangeList):
 
 
 class ExecutionChangeList(HistoryChangeList):
-    """A page of executions; it says how far back it has looked, and where older ones are."""
+    """A page of executions: kinds of failures, how far it has looked, and where older ones are."""
 
     searched_since: Any = None
     older_url = ""
+    kinds: Optional[KindsHead] = None
 
     def searched_since_in_words(self) -> str:
         return clock_time(self.searched_since)
@@ -55,6 +58,9 @@ class ExecutionChangeList(HistoryChangeList):
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
+        if not request.GET.get("kind"):
+            links = links_for(request, self.model_admin.admin_site)
+            self.kinds = kinds_head(self, request.GET.get("outcome__exact"), links)
         is_last = self.page_num + 1 - FIRST_PAGE >= self.paginator.num_pages
         if not is_last or self.get_ordering(request, self.queryset)[0] != "-started_at":
             return

@@ -20,10 +20,11 @@ from django_admin_listfilter_dropdown.filters import (
 )
 
 from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
+from quick_jobs.admin.kinds_head import kind_of
 from quick_jobs.admin.links import links_for
 from quick_jobs.admin.live_runners import jobs_alive, jobs_gone
 from quick_jobs.admin.page_clock import page_clock
-from quick_jobs.admin.search import searched_for
+from quick_jobs.admin.search import WENT_WRONG, searched_for
 from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.wording import duration_in_words
 from quick_jobs.models import JobExecution, JobRunner
@@ -79,7 +80,7 @@ class RunnerFilter(_NewestFirst):
 
 
 class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
-    """The outcomes, and "lost", which is no outcome but running in a runner that is lost."""
+    """The outcomes, "lost", which is running in a runner that is lost, and all that went wrong."""
 
     template = TEMPLATE
 
@@ -93,7 +94,7 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
             "query_string": changelist.get_query_string(remove=[self.lookup_kwarg]),
             "display": _("All"),
         }
-        for state, text in EXECUTION_STATES:
+        for state, text in (*EXECUTION_STATES, (WENT_WRONG, _("went wrong"))):
             yield {
                 "selected": self._chosen == state,
                 "query_string": changelist.get_query_string({self.lookup_kwarg: state}),
@@ -105,6 +106,8 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
             return queryset.lost()
         if self._chosen == JobExecution.RUNNING:
             return queryset.running()
+        if self._chosen == WENT_WRONG:
+            return queryset.went_wrong()
         if self._chosen and self._chosen not in dict(EXECUTION_STATES):
             return queryset.none()
         return super().queryset(request, queryset)
@@ -154,6 +157,25 @@ class DurationFilter(SimpleDropdownFilter):  # type: ignore[misc]
         if self.value() not in dict(self.lookup_choices):
             return queryset
         return queryset.filter(duration__gte=dt.timedelta(seconds=int(self.value())))
+
+
+class KindFilter(SimpleDropdownFilter):  # type: ignore[misc]
+    """Failures of the same kind as one, whose primary key is given; offered only when chosen."""
+
+    template = TEMPLATE
+    title = _("kind of failure")
+    parameter_name = "kind"
+
+    def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
+        self._kind = kind_of(self.value())
+        if not self.value():
+            return []
+        return [(self.value(), self._kind.message if self._kind else _("none"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        return queryset.filter(self._kind.alike()) if self._kind else queryset.none()
 
 
 class RunnerStateFilter(SimpleDropdownFilter):  # type: ignore[misc]

@@ -12,11 +12,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from quick_jobs.admin.badges import badge, execution_badge
-from quick_jobs.admin.base import HistoryAdmin, PageLink, column
+from quick_jobs.admin.base import PageLink, column
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.admin.facts import JobFacts, facts_of_jobs
 from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.following import next_in_words, upcoming_in_words
+from quick_jobs.admin.job_page import JobPageAdmin
 from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.recent.statistics import RecentExecutions
@@ -41,7 +42,7 @@ BARS = 20
 
 
 @admin.register(Job)
-class JobAdmin(HistoryAdmin):
+class JobAdmin(JobPageAdmin):
     """The jobs that runners have registered, by name, and how they are doing."""
 
     list_display = (
@@ -61,6 +62,7 @@ class JobAdmin(HistoryAdmin):
     fields = (
         "name",
         "description",
+        "written",
         ("times", "time_limit"),
         ("next_start", "next_starts"),
         ("last_execution", "typical_duration", "failures"),
@@ -77,18 +79,14 @@ class JobAdmin(HistoryAdmin):
             "failures",
             "next_start",
             "next_starts",
+            "last_error",
+            "last_ten",
         ),
         JobRunner: ("liveness", "its_runners", "next_start", "next_starts"),
     }
 
     def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, JobFacts]:
         return facts_of_jobs(request, links_for(request, self.admin_site), rows)
-
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        fields = super().get_fields(request, obj)
-        if obj is not None and obj.description:
-            return fields
-        return [line for line in fields if line != "description"]
 
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None

@@ -17,6 +17,7 @@ from quick_jobs.admin.facts import RECENT_OF_RUNNER, RunnerFacts, facts_of_runne
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.recent.words import failures_in_words
+from quick_jobs.admin.releases import release_element
 from quick_jobs.admin.wording import (
     NOTHING,
     ago,
@@ -58,7 +59,7 @@ class JobRunnerAdmin(HistoryAdmin):
     ordering = ("-id",)
     sortable_by = ()
     fields = (
-        ("hostname", "pid"),
+        ("hostname", "pid", "of_release"),
         ("state", "heartbeat", "uptime"),
         ("started", "stopped", "stop_detail"),
         ("executions_so_far", "failures", "lateness", "dropped"),
@@ -89,6 +90,10 @@ class JobRunnerAdmin(HistoryAdmin):
     @column(gettext_lazy("runner"))
     def process(self, runner: RunnerRow) -> str:
         return str(runner)
+
+    @column(gettext_lazy("release"))
+    def of_release(self, runner: RunnerRow) -> str:
+        return release_element(runner.release) or NOTHING
 
     @column(gettext_lazy("state"))
     def state(self, runner: RunnerRow) -> str:

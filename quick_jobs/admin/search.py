@@ -10,9 +10,9 @@ from __future__ import annotations
 import datetime as dt
 from functools import reduce
 from operator import or_
-from typing import List, Mapping, Optional
+from typing import Any, List, Mapping, Optional
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, QueryDict
 
 from quick_jobs.admin.badges import EXECUTION_STATES
@@ -24,8 +24,20 @@ from quick_jobs.models import Job, JobExecution
 #: Executions that are read.
 MOST_READ = 5_000
 
+#: What no index has.
+_READ = ("took", "kind")
+
 #: By how well they narrow things down.
 _INDEXED = ("job__id__exact", "runner__id__exact", "outcome__exact")
+
+#: The choice of all that went wrong, whatever its outcome.
+WENT_WRONG = "went_wrong"
+
+#: The outcomes of which there may be many.
+_MANY_THAT_WENT_WRONG = (JobExecution.FAILED, JobExecution.TIMED_OUT)
+
+#: How far a runner's clock may be ahead.
+_AHEAD = dt.timedelta(hours=1)
 
 #: There are never many of these: they are found, and then looked at one by one.
 _FEW = (JobExecution.RUNNING, JobExecution.LOST)
@@ -52,21 +64,38 @@ def searched_for(request: HttpRequest) -> Optional[Newest]:
 def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Optional[Newest]:
     """Return which executions are read for a list with these ``params``; None is all."""
     chosen = [name for name in _INDEXED if _is_sound(name, params.get(name, ""))]
-    must_read = len(chosen) > 1 or has_words or bool(params.get("took"))
-    if not must_read or params.get("outcome__exact") in _FEW:
+    went_wrong = chosen == ["outcome__exact"] and params["outcome__exact"] == WENT_WRONG
+    must_read = len(chosen) > 1 or has_words or any(params.get(name) for name in _READ)
+    if not (must_read or went_wrong) or params.get("outcome__exact") in _FEW:
         return None
     executions = JobExecution.objects.all()
+    time_range = TimeRange.parse(params.get("since"), now)
+    end = None if time_range is None else time_range.end
+    if end is not None:
+        executions = executions.filter(started_at__lte=end)
+    if went_wrong:
+        return _newest_that_went_wrong(executions, end or now + _AHEAD)
     if chosen:
         executions = executions.filter(**{chosen[0]: params[chosen[0]]})
-    time_range = TimeRange.parse(params.get("since"), now)
-    if time_range is not None and time_range.end is not None:
-        executions = executions.filter(started_at__lte=time_range.end)
     return newest_of(executions, MOST_READ)
+
+
+def _newest_that_went_wrong(executions: QuerySet[Any], end: dt.datetime) -> Optional[Newest]:
+    """Return the time range until ``end`` that has no more of any outcome than are read.
+
+    An index has the newest of one outcome, but not those of several.
+    """
+    ranges = [
+        newest_of(executions.filter(outcome=outcome), MOST_READ)
+        for outcome in _MANY_THAT_WENT_WRONG
+    ]
+    starts = [one.start for one in ranges if one is not None]
+    return Newest(max(starts), end, True) if starts else None
 
 
 def _is_sound(name: str, value: str) -> bool:
     if name == "outcome__exact":
-        return value in dict(EXECUTION_STATES)
+        return value in dict(EXECUTION_STATES) or value == WENT_WRONG
     return whole_number(value) is not None
 
 

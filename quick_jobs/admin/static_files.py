@@ -37,6 +37,11 @@ def styles(path: str) -> Media:
     return Media(css={"all": served([path])})
 
 
+def scripts(path: str) -> Media:
+    """Return the script ``path`` for a page, or nothing if it has no address."""
+    return Media(js=served([path]))
+
+
 def url_of(path: str) -> str:
     """Return the address of ``path``, or an empty text if it has none."""
     return static(path) if served([path]) else ""

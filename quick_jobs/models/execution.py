@@ -20,6 +20,13 @@ class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
         """Running when their runner was last heard of, and nobody knows how they ended."""
         return self._running_in(JobRunner.objects.using(self.db).lost())
 
+    def went_wrong(self) -> JobExecutionQuerySet:
+        """Failed, timed out or lost."""
+        lost = models.Q(runner__in=JobRunner.objects.using(self.db).lost())
+        # An index has each of these outcomes; that a runner is lost is asked for the few that run.
+        outcomes = [JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.RUNNING]
+        return self.filter(~models.Q(outcome=JobExecution.RUNNING) | lost, outcome__in=outcomes)
+
     def _running_in(self, runners: JobRunnerQuerySet) -> JobExecutionQuerySet:
         return self.filter(outcome=JobExecution.RUNNING, runner__in=runners)
 
@@ -63,7 +70,7 @@ class JobExecution(models.Model):
     #: The outcomes of executions that have ended without success.
     ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, *UNFINISHED)
 
-    #: The fields that may be long: lists do not read them.
+    #: The columns that may hold much text, which no list reads.
     LONG_TEXTS = ("traceback", "log", "stack")
 
     id = models.BigAutoField(primary_key=True)

@@ -24,6 +24,8 @@ TEXTS = [
     "<hostile>" * 1000,
 ]
 
+SAID = {"traceback": "boom", "note": "14 sent", "log": "sent", "fingerprint": "ValueError here"}
+
 #: The classes that say how something is: all that a page may have anew.
 KNOWN = {"qj-unknown", *(f"qj-{state}" for state, _text in (*EXECUTION_STATES, *RUNNER_STATES))}
 
@@ -52,10 +54,13 @@ def text_columns(model):
     ]
 
 
-def write_everywhere(text):
-    """Write ``text`` into every text column of every row, as far as it fits the database."""
+def write_everywhere(text, but=()):
+    """Write ``text`` into every text column of every row, as far as it fits the database.
+
+    Columns with a name in ``but`` are left as they are.
+    """
     for model in (Job, JobRunner, JobExecution):
-        for field in text_columns(model):
+        for field in (one for one in text_columns(model) if one.name not in but):
             fits = text
             if connection.vendor != "sqlite" and field.max_length:
                 fits = text[: field.max_length - 10]  # a key may follow
@@ -66,7 +71,7 @@ def write_everywhere(text):
 
 def structures(client, rows):
     """Return the structure of every page, by the page."""
-    job, runner, execution = rows
+    job, runner, execution, running = rows
     wanted = [
         ("job_changelist", ()),
         ("jobexecution_changelist", ()),
@@ -78,36 +83,64 @@ def structures(client, rows):
             for name in ("change", "delete", "history")
         ),
     ]
-    return {name: Structure(page(client, name, *args)) for name, args in wanted}
+    found = {name: Structure(page(client, name, *args)) for name, args in wanted}
+    found["running"] = Structure(page(client, "jobexecution_change", running.pk))
+    for state in ("failed", "lost", "went_wrong"):
+        html = page(client, "jobexecution_changelist", outcome__exact=state)
+        found[state] = Structure(html)
+    html = page(client, "jobexecution_changelist", kind=execution.pk)
+    return {**found, "kind": Structure(html)}
 
 
 @pytest.fixture
 def rows(db):
     job = make_job(description="Sends what waits.")
-    runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError")
+    runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError", release="3f2a91c")
     lost = make_runner(job, beat_at=timezone.now() - dt.timedelta(hours=3))
     make_runner(job, stopped_at=timezone.now(), stop_reason=JobRunner.TIMED_OUT)
     make_executions(job, lost, outcome="running")
-    make_executions(job, runner, outcome="running")
+    *_others, running = make_executions(
+        job,
+        runner,
+        outcome="running",
+        note="14 sent",
+        log="sent",
+        stack="here",
+        observed_at=timezone.now(),
+        progress_done=3,
+        progress_total=7,
+        error="ValueError",
+        traceback="boom",
+    )
     make_executions(job, runner, 3)
     long = dt.timedelta(minutes=10)
     *_others, failed = make_executions(
-        job, runner, 3, outcome="failed", duration=long, error="ValueError", traceback="boom"
+        job,
+        runner,
+        3,
+        outcome="failed",
+        duration=long,
+        error="ValueError",
+        traceback="boom",
+        note="14 sent",
+        log="sent",
+        fingerprint="ValueError here",
     )
     dense = make_job("shop.jobs.dense")
     make_executions(dense, runner, 150, every=1)
-    return job, runner, failed
+    return job, runner, failed, running
 
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 def test_no_text_becomes_markup(admin_client, rows, text):
     before = structures(admin_client, rows)
     # Where texts are in place of outcomes, nothing went wrong, so there is less than before.
-    write_everywhere(text)
-    for name, structure in structures(admin_client, rows).items():
-        assert structure.tags <= before[name].tags, name
-        # Colours may differ, as what is not known went neither well nor wrong.
-        assert structure.classes - before[name].classes <= KNOWN, name
+    for but in (["outcome"], []):
+        write_everywhere(text, but)
+        for name, structure in structures(admin_client, rows).items():
+            assert structure.tags <= before[name].tags, name
+            # Colours may differ, as what is not known went neither well nor wrong.
+            assert structure.classes - before[name].classes <= KNOWN, name
 
 
 def test_a_state_that_is_not_known_is_shown_as_text(admin_client, rows):

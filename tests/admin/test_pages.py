@@ -239,8 +239,9 @@ def test_a_lost_execution_says_from_when_to_when_it_was_seen(admin_client, job):
     died = make_runner(job, started_at=ago(hours=3), beat_at=ago(hours=2))
     (lost,) = make_executions(job, died, outcome="running", every=7200 + 64.5)
     html = page(admin_client, "jobexecution_change", lost.pk)
-    start, end = clock_time(lost.started_at), clock_time(died.last_heartbeat_at)
-    assert f"It was seen from {start} to {end}" in html
+    end = clock_time(died.last_heartbeat_at)
+    vanished = clock_time(died.last_heartbeat_at + dt.timedelta(seconds=15))
+    assert f"Lost: the process vanished between {end} and {vanished[11:]}." in html
     for shown in (html, page(admin_client, "jobexecution_changelist")):
         assert "at least 1 min 4 s" in shown
         assert "Its runner is lost." in shown
@@ -263,7 +264,7 @@ def test_what_a_runner_did_after_its_last_heartbeat_tells_how_long_it_lived(admi
 
 def test_an_execution_that_is_not_lost_needs_no_explanation(admin_client, job, runner):
     (execution,) = make_executions(job, runner)
-    assert "It was seen" not in page(admin_client, "jobexecution_change", execution.pk)
+    assert "vanished" not in page(admin_client, "jobexecution_change", execution.pk)
 
 
 def test_executions_are_filtered_by_job_runner_outcome_time_and_duration(

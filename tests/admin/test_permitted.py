@@ -21,8 +21,15 @@ from tests.admin_pages import (
 #: What names a row of each model, in parts that no line break on a page tears apart.
 NAMES = {
     "job": ("secretjob", "otherjob"),
-    "jobrunner": ("secrethost", "losthost", "4242"),
-    "jobexecution": ("secreterror", "secrettrace", "stopdetail"),
+    "jobrunner": ("secrethost", "losthost", "4242", "secretrel"),
+    "jobexecution": (
+        "secreterror",
+        "secrettrace",
+        "secretlog",
+        "secretnote",
+        "secretstack",
+        "stopdetail",
+    ),
 }
 
 COMBINATIONS = [
@@ -35,7 +42,7 @@ COMBINATIONS = [
 @pytest.fixture
 def rows(db):
     job, other = make_job("secretjob"), make_job("otherjob")
-    runner = make_runner(job, other, hostname="secrethost", pid=4242)
+    runner = make_runner(job, other, hostname="secrethost", pid=4242, release="secretrel2")
     lost = make_runner(job, hostname="losthost", beat_at=timezone.now() - dt.timedelta(hours=3))
     make_runner(
         job,
@@ -46,12 +53,21 @@ def rows(db):
         stop_detail="secretjob: stopdetail",
     )
     make_executions(job, lost, outcome="running")
-    make_executions(job, runner, outcome="running")
+    said = {"log": "secretlog", "note": "secretnote"}
+    before = make_runner(
+        job, pid=4242, hostname="secrethost", release="secretrel1", stopped_at=timezone.now()
+    )
+    make_executions(job, before, every=600)
+    (running,) = make_executions(job, runner, outcome="running", stack="secretstack", **said)
     make_executions(other, runner, 2)
     _before, execution, _after = make_executions(
-        job, runner, 3, outcome="failed", error="secreterror", traceback="secrettrace"
+        job, runner, 3, outcome="failed", error="secreterror", traceback="secrettrace", **said
     )
-    return {"job": [job], "jobrunner": list(JobRunner.objects.all()), "jobexecution": [execution]}
+    return {
+        "job": [job],
+        "jobrunner": list(JobRunner.objects.all()),
+        "jobexecution": [execution, running],
+    }
 
 
 def pages(client, rows):
@@ -65,6 +81,8 @@ def pages(client, rows):
             {"runner__id__exact": rows["jobrunner"][0].pk},
             {"outcome__exact": "lost"},
             {"outcome__exact": "running"},
+            {"outcome__exact": "went_wrong"},
+            {"kind": rows["jobexecution"][0].pk},
         ],
     }
     addresses = [("/admin/", {}), ("/admin/quick_jobs/", {}), (address("timeline"), {})]
@@ -105,7 +123,7 @@ def test_no_page_names_what_may_not_be_listed(client, rows, permitted, may_delet
 
 def test_what_is_deleted_is_not_named_afterwards_either(client, rows):
     log_in(client, "view_jobexecution", "delete_jobexecution")
-    (execution,) = rows["jobexecution"]
+    execution = rows["jobexecution"][0]
     url = address("jobexecution_delete", execution.pk)
     html = client.post(url, {"post": "yes"}, follow=True).content.decode()
     assert not JobExecution.objects.filter(pk=execution.pk).exists()

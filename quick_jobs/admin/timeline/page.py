@@ -17,6 +17,7 @@ from quick_jobs.admin.facts import facts_of_jobs
 from quick_jobs.admin.links import Links
 from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.parameters import search_text
+from quick_jobs.admin.releases import first_of_each_release
 from quick_jobs.admin.time_range import NAMED, TimeRange, midnight, past_day, whole_number
 from quick_jobs.admin.timeline.axis import ticks
 from quick_jobs.admin.timeline.bars import BUCKETS, MANY, Bar, Window, gaps_between, without_gaps
@@ -35,6 +36,7 @@ from quick_jobs.admin.timeline.svg import (
     draw_lane,
     draw_next,
     draw_now,
+    draw_releases,
     draw_runners,
     draw_ticks,
 )
@@ -53,6 +55,9 @@ _WHOLE_BUCKETS = dt.timedelta(seconds=BUCKETS)
 
 #: Of next starts that are closer to each other than this share of the window one is shown.
 _LEAST_BETWEEN_STARTS = 0.01
+
+#: New releases that are marked: each is drawn in every lane.
+_MOST_RELEASES = 20
 
 # There is none so far, and no database is asked to skip more rows than it can count.
 _LAST_PAGE = 10_000
@@ -127,18 +132,22 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
     marks = ticks(window)
     shades = draw_gaps([], window)
     gaps: List[Window] = []
+    releases: List[JobRunner] = []
     context: Dict[str, Any] = {}
     if links.permits(JobRunner):
         runners = runners_in(window)
         gaps = _gaps(runners, window, clock)
         shades = draw_gaps(gaps, window)
-        svg, height = draw_runners(runners, window, clock, links, shades)
+        releases = _new_releases(runners, window)
+        under = format_html("{}{}", shades, draw_releases(releases, window))
+        svg, height = draw_runners(runners, window, clock, links, under)
         context = {"runners": runners, "runners_svg": svg, "runners_height": height}
     found = lanes(jobs[:LANES], window, clock)
     coming = _coming(request, links, [lane.job for lane in found], window) if shows_next else {}
     has_now = shows_next and clock.now < window.end
     now_line = draw_now(clock.now, window) if has_now else ""
-    background = format_html("{}{}{}", draw_ticks(marks), shades, now_line)
+    release_lines = draw_releases(releases, window)
+    background = format_html("{}{}{}{}", draw_ticks(marks), shades, release_lines, now_line)
     bad_since = next((lane.bad_since for lane in found if lane.bad_since), None)
     return {
         **context,
@@ -189,6 +198,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         "legend": [
             *EXECUTION_STATES,
             (MANY, _("very many executions, of which only failures are known")),
+            *([("release", _("a new release of the code"))] if releases else []),
             *([("gap", _("no runner alive"))] if links.permits(JobRunner) else []),
             *([("next", _("next starts, without the variance"))] if has_now else []),
         ],
@@ -214,6 +224,12 @@ def _coming(
         for pk, facts in facts_of_jobs(request, links, jobs).items()
         if facts.following is not None
     }
+
+
+def _new_releases(runners: List[JobRunner], window: Window) -> List[JobRunner]:
+    """Return the last runners in ``window`` that began with another release."""
+    found = first_of_each_release(runners)
+    return [runner for runner in found if runner.started_at >= window.start][-_MOST_RELEASES:]
 
 
 def _summary(bars: List[Bar]) -> str:

@@ -20,6 +20,7 @@ from quick_jobs.admin.badges import (
 )
 from quick_jobs.admin.links import Links, svg_link
 from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.admin.releases import short_release
 from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.timeline.axis import Tick
 from quick_jobs.admin.timeline.bars import Bar, Window
@@ -165,6 +166,26 @@ def draw_now(now: dt.datetime, window: Window) -> SafeString:
     """Return a line through a lane."""
     return format_html(
         '<rect class="qj-now" x="{}%" width="1" height="100%"/>', f"{100 * window.share(now):.5g}"
+    )
+
+
+def draw_releases(runners: Iterable[JobRunner], window: Window) -> SafeString:
+    """Return lines where these runners began, which run another release than those before."""
+    return format_html_join(
+        "",
+        '<g><title>{}</title><rect class="qj-hit" x="{}%" width="9" height="100%"/>'
+        '<rect class="qj-release" x="{}%" width="2" height="100%"/></g>',
+        (
+            (
+                _("%(time)s: release %(release)s")
+                % {
+                    "time": clock_time(runner.started_at),
+                    "release": short_release(runner.release),
+                },
+                *[f"{100 * window.share(runner.started_at):.5g}"] * 2,
+            )
+            for runner in runners
+        ),
     )
 
 

@@ -98,7 +98,7 @@ def rows(db):
     runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError", release="3f2a91c")
     lost = make_runner(job, beat_at=timezone.now() - dt.timedelta(hours=3))
     make_runner(job, stopped_at=timezone.now(), stop_reason=JobRunner.TIMED_OUT)
-    make_executions(job, lost, outcome="running")
+    make_executions(job, lost, outcome="running", note="14 sent")
     *_others, running = make_executions(
         job,
         runner,

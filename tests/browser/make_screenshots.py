@@ -25,7 +25,7 @@ PHONE = {"width": 390, "height": 844, "device_scale_factor": 2}
 PICTURES = {
     "jobs": ("job/", {}),
     "jobs-phone": ("job/", PHONE),
-    "executions": ("jobexecution/?outcome__exact=failed", {}),
+    "executions": ("jobexecution/?outcome__exact=went_wrong&since=24h", {}),
     "execution": ("jobexecution/{failed}/change/", {}),
     "runners": ("jobrunner/", {}),
     "timeline": ("jobexecution/timeline/?span=6h", {}),
@@ -39,6 +39,17 @@ MORE_PICTURES = {
     "executions-dark": ("jobexecution/", DARK),
     "executions-phone": ("jobexecution/", PHONE),
     "executions-arabic": ("jobexecution/", {"locale": "ar"}),
+    "execution-running": ("jobexecution/{running}/change/", {}),
+    "execution-running-dark": ("jobexecution/{running}/change/", DARK),
+    "execution-running-phone": ("jobexecution/{running}/change/", PHONE),
+    "executions-failed-dark": ("jobexecution/?outcome__exact=went_wrong", DARK),
+    "executions-failed-phone": ("jobexecution/?outcome__exact=went_wrong", PHONE),
+    "executions-failed-german": (
+        "jobexecution/?outcome__exact=went_wrong",
+        {"locale": "de-DE"},
+    ),
+    "job-dark": ("job/{job}/change/", DARK),
+    "job-phone": ("job/{job}/change/", PHONE),
     "execution-dark": ("jobexecution/{failed}/change/", DARK),
     "execution-phone": ("jobexecution/{failed}/change/", PHONE),
     "execution-arabic": ("jobexecution/{failed}/change/", {"locale": "ar"}),
@@ -63,6 +74,7 @@ def test_a_screenshot_is_made(open_page, name):
     failed = JobExecution.objects.filter(outcome="failed", error__startswith="Supplier")
     page = open_page(
         address.format(
+            running=JobExecution.objects.running().order_by("started_at")[0].pk,
             lost=JobExecution.objects.lost().order_by("-started_at")[0].pk,
             failed=failed.order_by("-started_at")[1].pk,
             job=Job.objects.get(name="shop.jobs.ask_the_supplier").pk,

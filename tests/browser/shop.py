@@ -36,6 +36,27 @@ KeyError: 'Final-Recipient'
 """
 
 
+LOG = """\
+{0} INFO shop.jobs 37 products are running low
+{0} INFO shop.supplier asking api.supplier.example for the stock of 37 products, 10 at a time: SKU-10041, SKU-10044, SKU-10052, SKU-10067
+{0} INFO shop.supplier 10 of 37
+{0} INFO shop.supplier 20 of 37
+{1} WARNING urllib3.connectionpool Retrying after connection broken by 'NewConnectionError': /v2/stock?page=3
+{2} WARNING urllib3.connectionpool Retrying after connection broken by 'NewConnectionError': /v2/stock?page=3
+"""  # noqa: E501
+
+STACK = """\
+  File "/srv/shop/shop/search/jobs.py", line 31, in rebuild_index
+    for product in env.track(Product.objects.iterator(), total=Product.objects.count()):
+  File "/srv/shop/shop/search/index.py", line 118, in add
+    self.client.index(product.pk, body=self.document_of(product))
+  File "/usr/lib/python3.12/ssl.py", line 1103, in read
+    return self._sslobj.read(len, buffer)
+"""
+
+RELEASES = ("81bd0c4e92f7a35d6c1b8e4f7a09d2c5b3e6f180", "3f2a91c0d4e5f60718293a4b5c6d7e8f90a1b2c3")
+
+
 class Kind(NamedTuple):
     """A job, in seconds; ``error`` comes with the probability ``failing``, and always lately."""
 
@@ -49,6 +70,9 @@ class Kind(NamedTuple):
     broken_for: int = 0
     timeout: int = 0
     first: int = 0  # after the runner's start; 0 is by chance
+    note: str = ""
+    failed_note: str = ""
+    log: str = ""
 
 
 KINDS = [
@@ -72,6 +96,9 @@ KINDS = [
         0.04,
         "SupplierUnavailable: api.supplier.example does not answer",
         TRACEBACK,
+        note="37 of 37 asked",
+        failed_note="20 of 37 asked",
+        log=LOG,
     ),
     Kind("shop.jobs.pack_orders", 5 * MINUTE, 0, 38),
     Kind(
@@ -82,6 +109,7 @@ KINDS = [
         0.002,
         "SMTPServerDisconnected: Connection unexpectedly closed",
         "smtplib.SMTPServerDisconnected: Connection unexpectedly closed",
+        note="14 sent",
     ),
     Kind("shop.jobs.take_stock", HOUR, 5 * MINUTE, 11 * MINUTE),
     Kind("shop.jobs.update_prices", 30 * MINUTE, 0, 44, timeout=5 * MINUTE),
@@ -107,6 +135,7 @@ def make_history(now):
         return now - dt.timedelta(hours=hours, minutes=minutes)
 
     def runner(hostname, pid, started, names, **fields):
+        fields["release"] = RELEASES[started > ago(5)]
         made = JobRunner.objects.create(hostname=hostname, pid=pid, started_at=started, **fields)
         made.jobs.set(jobs[name] for name in names)
         return made
@@ -150,6 +179,28 @@ def make_history(now):
     JobExecution.objects.bulk_create(rows, batch_size=500)
 
 
+def said(kind, outcome, moment, now):
+    """Return what an execution has said and reached."""
+    if outcome == JobExecution.RUNNING:
+        return {
+            "log": kind.log,
+            "stack": STACK,
+            "progress_done": 12_030,
+            "progress_total": 41_877,
+            "cpu_time": (now - moment) / 9,
+            "observed_at": now - dt.timedelta(seconds=7),
+        }
+    moments = (moment + dt.timedelta(seconds=seconds) for seconds in (0.2, 10.4, 20.9))
+    return {
+        "note": kind.failed_note if outcome == JobExecution.FAILED else kind.note,
+        "log": kind.log.format(*(f"{moment:%H:%M:%S}" for moment in moments)),
+        "fingerprint": f"{kind.error.split(':')[0]} {kind.name}"
+        if outcome == JobExecution.FAILED
+        else "",
+        "cpu_time": dt.timedelta(seconds=kind.takes / 9),
+    }
+
+
 def executions(chance, kind, job, runner, start, end, now):
     """Yield the executions of ``job`` in a runner that lived from ``start`` to ``end``."""
     first = kind.first or chance.uniform(1, max(30, min(kind.interval / 3, 900)))
@@ -173,6 +224,7 @@ def executions(chance, kind, job, runner, start, end, now):
                 outcome, finished = JobExecution.INTERRUPTED, end
                 seconds = (end - moment).total_seconds()
         yield JobExecution(
+            **said(kind, outcome, moment, now),
             job=job,
             runner=runner,
             started_at=moment,

@@ -195,6 +195,7 @@ def _without_content(execution: ExecutionRow) -> Set[str]:
         "of_release": execution.runner.release,
         "reached": _progress_of(execution),
         "noted": execution.note,
+        "error_line": execution.error or execution.facts.state == JobExecution.LOST,
         "explanation": execution.facts.state == JobExecution.LOST,
         "formatted_stack": execution.stack and execution.outcome == JobExecution.RUNNING,
         "formatted_traceback": execution.traceback,

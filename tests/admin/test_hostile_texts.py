@@ -88,7 +88,8 @@ def structures(client, rows):
     for state in ("failed", "lost", "went_wrong"):
         html = page(client, "jobexecution_changelist", outcome__exact=state)
         found[state] = Structure(html)
-    html = page(client, "jobexecution_changelist", kind=execution.pk)
+    chosen = {"kind": execution.pk, "job__id__exact": job.pk}
+    html = page(client, "jobexecution_changelist", **chosen)
     return {**found, "kind": Structure(html)}
 
 

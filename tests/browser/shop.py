@@ -179,16 +179,16 @@ def make_history(now):
     JobExecution.objects.bulk_create(rows, batch_size=500)
 
 
-def said(kind, outcome, moment, now):
+def said(kind, outcome, moment, end):
     """Return what an execution has said and reached."""
     if outcome == JobExecution.RUNNING:
         return {
-            "log": kind.log,
+            "log": "",
             "stack": STACK,
             "progress_done": 12_030,
             "progress_total": 41_877,
-            "cpu_time": (now - moment) / 9,
-            "observed_at": now - dt.timedelta(seconds=7),
+            "cpu_time": (end - moment) / 9,
+            "observed_at": end - dt.timedelta(seconds=7),
         }
     moments = (moment + dt.timedelta(seconds=seconds) for seconds in (0.2, 10.4, 20.9))
     return {
@@ -224,7 +224,7 @@ def executions(chance, kind, job, runner, start, end, now):
                 outcome, finished = JobExecution.INTERRUPTED, end
                 seconds = (end - moment).total_seconds()
         yield JobExecution(
-            **said(kind, outcome, moment, now),
+            **said(kind, outcome, moment, end),
             job=job,
             runner=runner,
             started_at=moment,

@@ -150,6 +150,42 @@ def test_a_traceback_can_be_read_and_copied(open_page):
     assert page.evaluate("navigator.clipboard.readText()") == execution.traceback
 
 
+def test_the_page_of_a_running_execution_reads_itself_until_it_has_ended(open_page):
+    execution = JobExecution.objects.running().order_by("started_at")[0]
+    of_this = JobExecution.objects.filter(pk=execution.pk)
+    lines = "".join(f"{number} a line of the log\n" for number in range(200))
+    of_this.update(log=lines)
+    page = open_page(f"jobexecution/{execution.pk}/change/")
+    log = page.locator("pre[data-name=log]")
+    log.evaluate("log => { log.scrollTop = 300; log.mark = 'the same'; }")
+    page.evaluate("window.scrollTo(0, 150)")
+    places = "[window.scrollY, document.querySelector('pre[data-name=log]').scrollTop]"
+    before = page.evaluate(places)
+    assert before == [150, 300]
+    of_this.update(log=f"{lines}and one more\n", note="at the letter M")
+    page.get_by_text("at the letter M").wait_for(timeout=30_000)
+    assert log.inner_text().endswith("and one more\n")
+    assert page.evaluate(places) == before
+    of_this.update(outcome="succeeded", duration=dt.timedelta(minutes=9), stack="")
+    page.locator(".field-state .qj-succeeded").wait_for(timeout=30_000)
+    assert page.locator("[data-qj-refresh]").count() == 0
+    assert page.get_by_text("Where it is").count() == 0
+    assert page.evaluate(places) == before
+
+
+def test_failures_are_grouped_and_each_kind_leads_to_its_own(open_page):
+    page = open_page("jobexecution/?outcome__exact=went_wrong&since=24h")
+    head = page.locator(".qj-kinds")
+    assert re.fullmatch(r"\d+ failures, \d kinds", head.locator("h2").inner_text())
+    row = head.locator("tbody tr", has_text="SupplierUnavailable")
+    number = int(row.locator(".qj-count").inner_text())
+    with page.expect_navigation():
+        row.get_by_role("link").click()
+    assert page.locator("#result_list tbody tr").count() == number
+    assert page.get_by_label("Kind of failure").is_visible()
+    assert page.locator(".qj-kinds").count() == 0
+
+
 def test_an_execution_leads_to_those_before_and_after(open_page):
     execution = a_failed_one()
     page = open_page(f"jobexecution/{execution.pk}/change/")
@@ -219,8 +255,10 @@ def test_every_page_fits_a_phone(open_page, locale):
     for address in (
         "job/",
         "jobexecution/",
+        "jobexecution/?outcome__exact=went_wrong",
         "jobrunner/",
         "jobexecution/timeline/",
+        f"jobexecution/{JobExecution.objects.running()[0].pk}/change/",
         f"jobexecution/{a_failed_one().pk}/change/",
         f"job/{Job.objects.order_by('-pk')[3].pk}/change/",
         f"jobrunner/{JobRunner.objects.order_by('-pk')[0].pk}/change/",

@@ -94,7 +94,8 @@ def structures(client, rows):
 
 
 @pytest.fixture
-def rows(db):
+def rows(db, settings):
+    settings.QUICK_JOBS_LOST_AFTER = 3600  # however long the pages take
     job = make_job(description="Sends what waits.")
     runner = make_runner(job, stop_detail="shop.jobs.send_emails: ValueError", release="3f2a91c")
     lost = make_runner(job, beat_at=timezone.now() - dt.timedelta(hours=3))

@@ -150,7 +150,8 @@ def test_a_traceback_can_be_read_and_copied(open_page):
     assert page.evaluate("navigator.clipboard.readText()") == execution.traceback
 
 
-def test_the_page_of_a_running_execution_reads_itself_until_it_has_ended(open_page):
+def test_the_page_of_a_running_execution_reads_itself_until_it_has_ended(open_page, settings):
+    settings.QUICK_JOBS_LOST_AFTER = 3600  # however long this takes
     execution = JobExecution.objects.running().order_by("started_at")[0]
     of_this = JobExecution.objects.filter(pk=execution.pk)
     lines = "".join(f"{number} a line of the log\n" for number in range(200))

@@ -88,5 +88,5 @@
     }
 
     document.addEventListener("visibilitychange", wait);
-    wait();
+    document.addEventListener("DOMContentLoaded", wait);
 })();

@@ -26,7 +26,7 @@ PICTURES = {
     "jobs": ("job/", {}),
     "jobs-phone": ("job/", PHONE),
     "executions": ("jobexecution/?outcome__exact=went_wrong&since=24h", {}),
-    "execution": ("jobexecution/{failed}/change/", {}),
+    "execution": ("jobexecution/{failed}/change/", {"height": 1220}),
     "runners": ("jobrunner/", {}),
     "timeline": ("jobexecution/timeline/?span=6h", {}),
     "timeline-dark": ("jobexecution/timeline/?span=24h", DARK),

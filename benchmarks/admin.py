@@ -116,6 +116,7 @@ def pages():
         ("executions", f"{executions}/"),
         ("executions, page 50", f"{executions}/?p=49"),
         ("failed ones", f"{executions}/?outcome__exact=failed"),
+        ("those that went wrong", f"{executions}/?outcome__exact=went_wrong"),
         ("lost ones", f"{executions}/?outcome__exact=lost"),
         ("timed out ones (none)", f"{executions}/?outcome__exact=timed_out"),
         ("of a rare job", f"{executions}/?job__id__exact={rare}"),

@@ -25,9 +25,11 @@ def filtered(text: str) -> str:
     ``str`` hides the text; the log says so once a minute, without the text.
     Every thread may call this, and it never raises.
     """
+    if not text:
+        return text
     try:
         text_filter = conf.log_filter
-        if text_filter is None or not text:
+        if text_filter is None:
             return text
         result = text_filter(text)
         if issubclass(type(result), str):

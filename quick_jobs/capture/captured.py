@@ -34,13 +34,23 @@ class Capture:
     Without ``keeps_successes`` there is no :meth:`final_text` of an execution that has succeeded.
     """
 
+    __slots__ = (
+        "_keeps_successes",
+        "_last_text",
+        "_limit",
+        "_lock",
+        "_pieces",
+        "_taken",
+        "waiting",
+    )
+
     def __init__(self, limit: int, keeps_successes: bool = True) -> None:
         self._limit = limit
         self._keeps_successes = keeps_successes
         self.waiting: Deque[Piece] = deque(maxlen=_CAPACITY)
         self._lock = threading.Lock()  # for all that follows
         self._taken = 0
-        self._pieces = BoundedPieces(limit)
+        self._pieces: Optional[BoundedPieces] = None  # most executions say nothing
         self._last_text = ""
 
     @property
@@ -67,8 +77,7 @@ class Capture:
         try:
             if self._lock.acquire(timeout=_PATIENCE):
                 try:
-                    self._take_up()
-                    lines = self._pieces.lines()
+                    lines = self._take_up().lines()
                 finally:
                     self._lock.release()
                 self._last_text = storable(filtered("\n".join(lines)), self._limit)
@@ -89,31 +98,35 @@ class Capture:
             finally:
                 self._lock.release()
 
-    def _take_up(self) -> None:
+    def _take_up(self) -> BoundedPieces:
+        if self._pieces is None:
+            self._pieces = BoundedPieces(self._limit)
+        bounded = self._pieces
         take = self.waiting.popleft
         pieces = [take() for _ in range(len(self.waiting))]
         self._taken += len(pieces)
         if pieces and max([len(piece[3]) for piece in pieces]) > LONG:
-            shorter = self._shorter(pieces)
+            shorter = _shorter(pieces, bounded.longest)
             pieces = list(islice(shorter, MOST_WAITING))
             while pieces:
-                self._pieces.add(pieces)
+                bounded.add(pieces)
                 pieces = list(islice(shorter, MOST_WAITING))
         elif pieces:
-            self._pieces.add(pieces)
+            bounded.add(pieces)
+        return bounded
 
-    def _shorter(self, pieces: List[Piece]) -> Iterator[Piece]:
-        """Yield ``pieces``; those that are too long filtered, and then their lines cut."""
-        longest = self._pieces.longest
-        for piece in pieces:
-            created, level, logger, text = piece
-            if bytes_in(text) <= longest:
-                yield piece
-            elif logger is not None:
-                yield created, level, logger, storable(filtered(text), longest)
-            else:
-                *ended, rest = filtered(text).split("\n")
-                for line in ended:
-                    yield created, level, None, storable(line, longest - 1) + "\n"
-                if rest:
-                    yield created, level, None, storable(rest, longest)
+
+def _shorter(pieces: List[Piece], longest: int) -> Iterator[Piece]:
+    """Yield ``pieces``; those that are too long filtered, and then their lines cut."""
+    for piece in pieces:
+        created, level, logger, text = piece
+        if bytes_in(text) <= longest:
+            yield piece
+        elif logger is not None:
+            yield created, level, logger, storable(filtered(text), longest)
+        else:
+            *ended, rest = filtered(text).split("\n")
+            for line in ended:
+                yield created, level, None, storable(line, longest - 1) + "\n"
+            if rest:
+                yield created, level, None, storable(rest, longest)

@@ -17,6 +17,7 @@
 ``quick_jobs.E012``    ``QUICK_JOBS_MAX_LOG`` is wrong
 ``quick_jobs.E013``    ``QUICK_JOBS_LOG_FILTER`` is wrong
 ``quick_jobs.E014``    ``QUICK_JOBS_RELEASE`` is wrong
+``quick_jobs.E015``    ``QUICK_JOBS_STATUS_TOKEN`` is wrong
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
@@ -63,6 +64,7 @@ _SETTINGS = {
     "quick_jobs.E012": "max_log",
     "quick_jobs.E013": "log_filter",
     "quick_jobs.E014": "release",
+    "quick_jobs.E015": "status_token",
 }
 
 #: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.

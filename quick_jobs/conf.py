@@ -25,6 +25,7 @@ DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_MAX_LOG": 16 * 1024,
     "QUICK_JOBS_LOG_FILTER": None,
     "QUICK_JOBS_RELEASE": None,
+    "QUICK_JOBS_STATUS_TOKEN": None,
 }
 
 #: Both ends of a traceback and a word about what is missing between them fit in this.
@@ -122,6 +123,19 @@ class Conf:
         if not isinstance(value, str):
             raise ImproperlyConfigured(
                 f"QUICK_JOBS_RELEASE must be a str or None, not {reprlib.repr(value)}"
+            )
+        return value
+
+    @property
+    def status_token(self) -> Optional[str]:
+        """What opens the view of ``quick_jobs.urls`` as a bearer token, or None: staff only."""
+        value = _value("QUICK_JOBS_STATUS_TOKEN")
+        if value is None:
+            return None
+        if not isinstance(value, str) or not value or value != "".join(value.split()):
+            # The value is a secret, so it is not shown.
+            raise ImproperlyConfigured(
+                "QUICK_JOBS_STATUS_TOKEN must be None or a str without spaces that is not empty"
             )
         return value
 

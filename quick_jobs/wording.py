@@ -27,6 +27,14 @@ def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
     return " ".join(_(unit) % number for unit, number in _parts_of(duration)[:parts])
 
 
+def ago(moment: dt.datetime, now: dt.datetime) -> str:
+    """Return how long before ``now`` the ``moment`` was, like "12 s ago"."""
+    if now - moment < dt.timedelta(seconds=1):
+        return _("just now")
+    whole_seconds = dt.timedelta(seconds=(now - moment) // dt.timedelta(seconds=1))
+    return _("%(duration)s ago") % {"duration": duration_in_words(whole_seconds, parts=1)}
+
+
 def schedule_in_words(
     schedule: Optional[Schedule], interval: dt.timedelta, variance: dt.timedelta
 ) -> str:

@@ -7,10 +7,10 @@ from typing import Any, Collection, Dict, FrozenSet, List, NamedTuple, Optional
 from django.db.models import Count, Max, OuterRef, Subquery
 from django.http import HttpRequest
 
-from quick_jobs.admin.code import BEGAN_AT, JobNames, may_be_elsewhere
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.databases.timestamps import from_timestamp
 from quick_jobs.discovery import all_jobs
+from quick_jobs.health.code import BEGAN_AT, JobNames, may_be_elsewhere
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.once_runs import OnceRuns, once_runs
 

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as, schedule_of
 from quick_jobs.wording import NOTHING as NOTHING
+from quick_jobs.wording import ago as ago
 from quick_jobs.wording import duration_in_words as duration_in_words
 from quick_jobs.wording import schedule_in_words
 
@@ -40,14 +41,6 @@ def schedule_of_row(job: Job) -> str:
     if schedule is None and job.schedule and not registered_as(job.name):
         return job.schedule  # of a class of the site's own, which is not in this process
     return schedule_in_words(schedule, job.interval, job.variance)
-
-
-def ago(moment: dt.datetime, now: dt.datetime) -> str:
-    """Return how long before ``now`` the ``moment`` was, like "12 s ago"."""
-    if now - moment < dt.timedelta(seconds=1):
-        return _("just now")
-    whole_seconds = dt.timedelta(seconds=(now - moment) // dt.timedelta(seconds=1))
-    return _("%(duration)s ago") % {"duration": duration_in_words(whole_seconds, parts=1)}
 
 
 def ahead(moment: dt.datetime, now: dt.datetime) -> str:

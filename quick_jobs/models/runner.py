@@ -62,10 +62,15 @@ class JobRunner(models.Model):
         (DONE, _("all that it was to run has ended")),
     )
 
+    #: The reasons of runners that ended with an error, and exit status 1.
+    ENDED_WITH_ERROR = frozenset([FATAL_ERROR, TIMED_OUT, CRASHED])
+
     RUNNER = "runner"
     ONCE = "once"
     COMMAND = "command"
     CELERY = "celery"
+    #: The kinds that keep no schedule: they run what they are to run, and end.
+    WITHOUT_SCHEDULE = (COMMAND, ONCE)
     KINDS = (
         (RUNNER, _("runner")),
         (ONCE, "run_jobs --once"),

@@ -6,8 +6,8 @@ import sys
 import pytest
 from django.utils import timezone
 
-from quick_jobs.admin.code import JobNames, may_be_elsewhere
 from quick_jobs.discovery import JobsError
+from quick_jobs.health.code import JobNames, may_be_elsewhere
 from quick_jobs.models import Job
 from tests.admin_pages import address, ago, listed, make_executions, make_job, make_runner, page
 
@@ -115,7 +115,7 @@ def test_a_job_may_be_in_code_that_only_a_finder_knows(monkeypatch, tmp_path):
 
 
 def test_below_an_apps_jobs_module_nothing_is_elsewhere(monkeypatch):
-    monkeypatch.setattr("quick_jobs.admin.code._is_in_a_module", lambda name: True)
+    monkeypatch.setattr("quick_jobs.health.code._is_in_a_module", lambda name: True)
     assert not may_be_elsewhere("quick_jobs.jobs.tidy")
     assert may_be_elsewhere("quick_jobs.jobs_of_others.tidy")
 

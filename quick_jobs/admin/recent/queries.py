@@ -1,35 +1,16 @@
-"""The newest executions of each of several jobs, or runners, in two queries however many they are.
-
-First the moment is looked up at which the newest ``count`` of each begin: an index has it. Then
-all of them are one query by ranges of that index, so that older history costs nothing.
-"""
+"""The newest executions of each of several jobs, or runners, in two queries."""
 
 from __future__ import annotations
 
-import datetime as dt
-from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Optional, Sequence
+from typing import Dict, List, Sequence
 
-from django.db.models import Model, OuterRef, Q, Subquery
-from django.db.models.query import QuerySet
+from django.db.models import Model
 
 from quick_jobs.admin.execution_view import ExecutionView, read_executions
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent.statistics import RecentExecutions
-from quick_jobs.models import Job, JobExecution, JobRunner
-
-
-class Newest(NamedTuple):
-    """When the newest executions of a job or runner started, the first and the last of them.
-
-    There may be some more where several have started at the same moment.
-    """
-
-    start: dt.datetime
-    end: dt.datetime
-    is_full: bool  # else there are no older ones
-
-
-_GROUPS: Dict[str, Any] = {"job": Job, "runner": JobRunner}
+from quick_jobs.health.newest import any_of, newest_of_each
+from quick_jobs.models import JobExecution
 
 
 def recent_executions(
@@ -48,45 +29,3 @@ def recent_executions(
         views.sort(key=lambda view: (view.started_at, view.pk), reverse=True)
         del views[count:]
     return {pk: RecentExecutions(views) for pk, views in found.items()}
-
-
-def newest_of(executions: QuerySet[JobExecution], count: int) -> Optional[Newest]:
-    """Return the time range of the newest ``count`` of ``executions``, None if there are fewer."""
-    starts = executions.order_by("-started_at").values_list("started_at", flat=True)
-    start = next(iter(starts[count - 1 : count]), None)
-    return None if start is None else Newest(start, starts[0], True)
-
-
-def newest_of_each(
-    group: str, pks: Iterable[int], count: int, until: Optional[dt.datetime] = None
-) -> Dict[int, Newest]:
-    """Return the time range of the newest ``count`` executions of each job or runner in ``pks``.
-
-    ``group`` is "job" or "runner". Those that have no executions are left out.
-    """
-    executions = JobExecution.objects.filter(**{group: OuterRef("pk")})
-    if until is not None:
-        executions = executions.filter(started_at__lte=until)
-    newest_first = executions.order_by("-started_at").values("started_at")
-    rows = _GROUPS[group].objects.filter(pk__in=list(pks)).order_by()
-    rows = rows.annotate(
-        since=Subquery(newest_first[count - 1 : count]),
-        oldest=Subquery(executions.order_by("started_at").values("started_at")[:1]),
-        newest=Subquery(newest_first[:1]),
-    )
-    return {
-        pk: Newest(since or oldest, newest, since is not None)
-        for pk, since, oldest, newest in rows.values_list("pk", "since", "oldest", "newest")
-        if newest is not None
-    }
-
-
-def any_of(group: str, ranges: Mapping[int, Newest]) -> Q:
-    """Return what finds the executions of each job or runner in its time range.
-
-    The ranges have an end, as databases guess from their lengths how many rows there are.
-    """
-    found = Q(pk__in=[])
-    for pk, time_range in ranges.items():
-        found |= Q(**{group: pk}, started_at__gte=time_range.start, started_at__lte=time_range.end)
-    return found

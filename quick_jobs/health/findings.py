@@ -1,0 +1,82 @@
+"""The states of jobs and sites, and a finding: something that somebody should look into."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import NamedTuple, Optional
+
+from django.utils.translation import pgettext_lazy
+
+from quick_jobs.health.facts import RunnerFacts
+
+#: The states of a job.
+STUCK = "stuck"
+LATE = "late"
+FAILING = "failing"
+OK = "ok"
+NEVER_RUN = "never_run"
+GONE = "gone"
+
+#: With their names; those that need attention first, the worst of them first.
+STATES = (
+    (STUCK, pgettext_lazy("job", "stuck")),
+    (LATE, pgettext_lazy("job", "late")),
+    (FAILING, pgettext_lazy("job", "failing")),
+    (OK, pgettext_lazy("job", "ok")),
+    (NEVER_RUN, pgettext_lazy("job", "never run")),
+    (GONE, pgettext_lazy("job", "gone")),
+)
+
+#: What a site may be.
+DOWN = "down"
+RESTARTING = "restarting"
+DUPLICATES = "duplicates"
+
+#: Why a job is late or stuck.
+OVERDUE = "overdue"
+NO_RUNNER = "no_runner"
+OVER_TIMEOUT = "over_timeout"
+UNUSUALLY_LONG = "unusually_long"
+NEVER_SUCCEEDED = "never_succeeded"
+#: Why a site is down.
+NO_RUNS_ON_TIMER = "no_runs_on_timer"
+NEVER_A_RUNNER = "never_a_runner"
+
+
+class Finding(NamedTuple):
+    """Something that is wrong; ``words`` says it in a sentence.
+
+    ``since`` is None if it is not known. ``number`` is how many executions failed in a row
+    (``at_least`` so many if all that were looked at did), how many runners ended with an error, or
+    how many run the same ``jobs``. ``took`` is how long an execution runs already, and ``limit``
+    what it was expected to take at most. ``runner`` is the last one, ``execution`` a primary key.
+    """
+
+    kind: str
+    now: dt.datetime
+    job: Optional[str] = None
+    since: Optional[dt.datetime] = None
+    reason: str = ""
+    number: int = 0
+    at_least: bool = False
+    jobs: int = 0
+    took: Optional[dt.timedelta] = None
+    limit: Optional[dt.timedelta] = None
+    runner: Optional[RunnerFacts] = None
+    execution: Optional[int] = None
+    is_anybody_alive: bool = True
+
+    @property
+    def is_warning(self) -> bool:
+        """Whether it may be meant: it is shown, and is no reason to wake somebody."""
+        return self.kind == DUPLICATES
+
+    def without_details(self) -> Finding:
+        """Return the finding for readers who may see neither runners nor errors."""
+        return self if self.runner is None else self._replace(runner=None)
+
+    def without_errors(self) -> Finding:
+        """Return the finding without the text in which a runner says why it ended."""
+        if self.runner is None:
+            return self
+        return self._replace(runner=self.runner._replace(stop_detail=""))

@@ -1,0 +1,209 @@
+"""Findings in sentences, in the active language: what is wrong, since when, and what to do."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import Callable, Dict
+
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from quick_jobs.health.facts import RunnerFacts
+from quick_jobs.health.findings import (
+    DOWN,
+    DUPLICATES,
+    FAILING,
+    GONE,
+    LATE,
+    NEVER_A_RUNNER,
+    NEVER_RUN,
+    NEVER_SUCCEEDED,
+    NO_RUNNER,
+    NO_RUNS_ON_TIMER,
+    OVER_TIMEOUT,
+    RESTARTING,
+    STUCK,
+    UNUSUALLY_LONG,
+    Finding,
+)
+from quick_jobs.models import JobRunner
+from quick_jobs.wording import ago, duration_in_words
+
+_REASONS = dict(JobRunner.STOP_REASONS)
+
+
+def sentence_of(finding: Finding) -> str:
+    """Return what is wrong and since when. A job is not named: it stands beside its sentence."""
+    return _SENTENCES[finding.kind](finding)
+
+
+def advice_on(finding: Finding) -> str:
+    """Return what to do about it."""
+    return _ADVICE[finding.kind](finding)
+
+
+def sentence_of_state(state: str) -> str:
+    """Return a sentence on a state that is no finding, "" if it needs none."""
+    if state == NEVER_RUN:
+        return _("It has not run yet.")
+    if state == GONE:
+        return _("No live runner has it, and it is in no installed app's jobs module.")
+    return ""
+
+
+def _since(finding: Finding) -> str:
+    return ago(finding.since, finding.now) if finding.since else ""
+
+
+def _stuck(finding: Finding) -> str:
+    values = {
+        "time": duration_in_words(finding.took),
+        "limit": duration_in_words(finding.limit),
+    }
+    if finding.reason == OVER_TIMEOUT:
+        return _("It has been running for %(time)s; its timeout is %(limit)s.") % values
+    if finding.reason == UNUSUALLY_LONG:
+        return _("It has been running for %(time)s; typical is %(limit)s.") % values
+    return _("It has been running for %(time)s, and has not succeeded before.") % values
+
+
+def _about_stuck(finding: Finding) -> str:
+    if finding.reason == NEVER_SUCCEEDED:
+        return _("If that is too long, restart its runner, and give the job a timeout.")
+    return _("See what it waits for; restart its runner to end it.")
+
+
+def _late(finding: Finding) -> str:
+    if finding.reason == NO_RUNNER and not finding.since:
+        return _("No live runner has it.")
+    if finding.reason == NO_RUNNER:
+        return _("No live runner has it; it was due %(ago)s.") % {"ago": _since(finding)}
+    return _("It was due %(ago)s at the latest, and has not started.") % {"ago": _since(finding)}
+
+
+def _about_late(finding: Finding) -> str:
+    if finding.reason == NO_RUNNER:
+        return _("Restart “manage.py run_jobs” with the present code, without excluding the job.")
+    return _("See what its runner logs.")
+
+
+def _failing(finding: Finding) -> str:
+    values = {"count": finding.number, "ago": _since(finding)}
+    if finding.at_least:
+        text = ngettext(
+            "It failed at least once, and since %(ago)s.",
+            "It failed at least %(count)d times in a row, since %(ago)s or longer.",
+            finding.number,
+        )
+    else:
+        text = ngettext(
+            "It failed %(ago)s.",
+            "It failed %(count)d times in a row, first %(ago)s.",
+            finding.number,
+        )
+    return text % values
+
+
+def _down(finding: Finding) -> str:
+    if finding.reason == NEVER_A_RUNNER:
+        return _("There has been no runner yet, so no jobs are run.")
+    runner = finding.runner
+    if runner is None:
+        return _("No runner is alive, so no jobs are run.")
+    if finding.reason == NO_RUNS_ON_TIMER:
+        return _(
+            "“run_jobs --once” is late, so no jobs are run. The last run was %(ago)s; "
+            "the next one was expected within %(time)s."
+        ) % {
+            "ago": ago(runner.started_at, finding.now),
+            "time": duration_in_words(finding.limit),
+        }
+    return _("No runner is alive, so no jobs are run. The last one, %(runner)s, %(end)s.") % {
+        "runner": runner.name,
+        "end": _end_of(runner, finding.now),
+    }
+
+
+def _end_of(runner: RunnerFacts, now: dt.datetime) -> str:
+    if not runner.stopped_at:
+        return _("was last heard of %s") % ago(runner.last_heartbeat_at, now)
+    stopped = _("stopped %s") % ago(runner.stopped_at, now)
+    reason = _why(runner)
+    return f"{stopped} ({reason})" if reason else stopped
+
+
+def _why(runner: RunnerFacts) -> str:
+    """Return why a runner ended, "" if it did not say."""
+    return runner.stop_detail or str(_REASONS.get(runner.stop_reason, runner.stop_reason))
+
+
+def _about_down(finding: Finding) -> str:
+    if finding.reason == NO_RUNS_ON_TIMER:
+        return _("See why the timer does not start it.")
+    runner = finding.runner
+    if finding.reason == NEVER_A_RUNNER or runner is None:
+        return _("It is started with “manage.py run_jobs”.")
+    if not runner.stopped_at:
+        return _("It was killed, or does not reach the database: start “manage.py run_jobs” again.")
+    if runner.stop_reason in JobRunner.ENDED_WITH_ERROR:
+        return _("See its log, and start “manage.py run_jobs” again.")
+    return _("Start “manage.py run_jobs” again.")
+
+
+def _restarting(finding: Finding) -> str:
+    values = {"count": finding.number, "why": _why(finding.runner) if finding.runner else ""}
+    if values["why"]:
+        text = _("%(count)d runners ended with an error in the last 10 minutes: %(why)s.") % values
+    else:
+        text = _("%(count)d runners ended with an error in the last 10 minutes.") % values
+    if finding.is_anybody_alive:
+        return text
+    return "{} {}".format(text, _("No runner is alive, so no jobs are run."))
+
+
+def _about_restarting(finding: Finding) -> str:
+    return _("Each end interrupts all jobs: see the runner's log for the cause.")
+
+
+def _duplicates(finding: Finding) -> str:
+    values = {"runners": finding.number, "jobs": finding.jobs}
+    if finding.number == 2:
+        return (
+            ngettext(
+                "%(runners)d runners run the same job: it runs twice.",
+                "%(runners)d runners run the same %(jobs)d jobs: each of them runs twice.",
+                finding.jobs,
+            )
+            % values
+        )
+    return (
+        ngettext(
+            "%(runners)d runners run the same job: it runs as often.",
+            "%(runners)d runners run the same %(jobs)d jobs: each of them runs as often.",
+            finding.jobs,
+        )
+        % values
+    )
+
+
+def _about_duplicates(finding: Finding) -> str:
+    return _("Stop all but one, unless that is meant.")
+
+
+_SENTENCES: Dict[str, Callable[[Finding], str]] = {
+    STUCK: _stuck,
+    LATE: _late,
+    FAILING: _failing,
+    DOWN: _down,
+    RESTARTING: _restarting,
+    DUPLICATES: _duplicates,
+}
+
+_ADVICE: Dict[str, Callable[[Finding], str]] = {
+    STUCK: _about_stuck,
+    LATE: _about_late,
+    FAILING: lambda finding: _("See its last executions in the admin."),
+    DOWN: _about_down,
+    RESTARTING: _about_restarting,
+    DUPLICATES: _about_duplicates,
+}

@@ -7,11 +7,15 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 
 from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.health import STATES
 from quick_jobs.models import JobExecution, JobRunner
 
 LOST = "lost"
 ALIVE = "alive"
 STOPPED = "stopped"
+
+#: The badge of a runner that an error has stopped; it is no state of its own.
+BROKEN = "broken"
 
 #: Every state an execution can be seen in: the outcomes, and the one that is derived.
 EXECUTION_STATES = (*JobExecution.OUTCOMES, (JobExecution.LOST, pgettext_lazy("execution", "lost")))
@@ -23,14 +27,15 @@ RUNNER_STATES = (
 )
 
 #: What else is coloured, see admin.css: jobs by their runners, and many executions at once.
-_OTHER_KINDS = ("gone", "none", "many")
+_OTHER_KINDS = (BROKEN, "none", "many")
 
 _KINDS = frozenset(
-    [*(state for state, _text in (*EXECUTION_STATES, *RUNNER_STATES)), *_OTHER_KINDS]
+    [*(state for state, _text in (*EXECUTION_STATES, *RUNNER_STATES, *STATES)), *_OTHER_KINDS]
 )
 
 _EXECUTION_TEXTS = dict(EXECUTION_STATES)
 _RUNNER_TEXTS = dict(RUNNER_STATES)
+_JOB_TEXTS = dict(STATES)
 
 
 def execution_text(state: str) -> str:
@@ -53,8 +58,15 @@ def runner_text(state: str) -> str:
     return str(_RUNNER_TEXTS[state])
 
 
-def runner_badge(state: str) -> str:
+def runner_badge(state: str, stop_reason: str = "") -> str:
+    """Return the badge of a runner; one that an error has stopped does not look like the others."""
+    if state == STOPPED and stop_reason in JobRunner.ENDED_WITH_ERROR:
+        return badge(BROKEN, str(_("stopped by an error")))
     return badge(state, runner_text(state))
+
+
+def job_badge(state: str) -> str:
+    return badge(state, str(_JOB_TEXTS[state]))
 
 
 def badge(kind: str, text: str) -> str:

@@ -11,15 +11,11 @@ from django.http import HttpRequest
 from quick_jobs.admin.badges import runner_state
 from quick_jobs.admin.following import Following, following_of
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import (
-    jobs_gone,
-    live_runners,
-    live_runners_by_job,
-    punctual_once_runs,
-)
 from quick_jobs.admin.page_clock import PageClock, page_clock
 from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.admin.recent.statistics import RecentExecutions
+from quick_jobs.admin.site_health import health_of_jobs, reading
+from quick_jobs.health import JobHealth
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: Executions of each job, and of each runner, that are summed up.
@@ -31,14 +27,19 @@ _MOST_RUNNING = 1000
 
 
 class JobFacts(NamedTuple):
-    """``is_gone``: the job is gone from the code, see :func:`jobs_gone`; such a one has no next."""
+    """A job that ``is_gone`` from the code has no next start."""
 
     links: Links
     now: dt.datetime
     recent: RecentExecutions
     live_runners: int
-    is_gone: bool
+    health: JobHealth
     following: Optional[Following]
+    is_on_timer: bool = False
+
+    @property
+    def is_gone(self) -> bool:
+        return self.health.facts.is_gone
 
 
 class RunningExecution(NamedTuple):
@@ -87,14 +88,13 @@ if TYPE_CHECKING:  # the rows as the columns get them
 def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[int, JobFacts]:
     """Return the facts by primary key."""
     clock = page_clock(request)
-    gone = jobs_gone(request)
     may_see = links.permits(JobExecution)
     recent = recent_executions("job", jobs, RECENT_OF_JOB, clock) if may_see else {}
-    alive = live_runners_by_job(live_runners(request), [job.pk for job in jobs])
-    is_on_timer = punctual_once_runs(request) is not None
+    health = health_of_jobs(request, [job.pk for job in jobs])
+    of_site = reading(request)
     found = {}
     for job in jobs:
-        runners, is_gone = alive.get(job.pk), job.pk in gone
+        runners = of_site.lists.by_job.get(job.pk)
         executions = recent.get(job.pk, RecentExecutions(()))
         runner = runners.newest if runners else None
         found[job.pk] = JobFacts(
@@ -102,10 +102,11 @@ def facts_of_jobs(request: HttpRequest, links: Links, jobs: List[Job]) -> Dict[i
             clock.now,
             recent=executions,
             live_runners=runners.number if runners else 0,
-            is_gone=is_gone,
+            health=health[job.pk],
             following=None
-            if is_gone
-            else following_of(job, executions, runner, is_on_timer, clock.now),
+            if health[job.pk].facts.is_gone
+            else following_of(job, executions, runner, of_site.site.is_on_timer, clock.now),
+            is_on_timer=of_site.site.is_on_timer,
         )
     return found
 

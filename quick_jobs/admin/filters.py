@@ -22,11 +22,12 @@ from django_admin_listfilter_dropdown.filters import (
 from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
 from quick_jobs.admin.kinds_head import kind_of
 from quick_jobs.admin.links import links_for
-from quick_jobs.admin.live_runners import jobs_alive, jobs_gone
 from quick_jobs.admin.page_clock import page_clock
 from quick_jobs.admin.search import WENT_WRONG, searched_for
+from quick_jobs.admin.site_health import ATTENTION, jobs_alive, jobs_in_state
 from quick_jobs.admin.time_range import NAMED, TimeRange, whole_number
 from quick_jobs.admin.wording import duration_in_words
+from quick_jobs.health import GONE, STATES
 from quick_jobs.models import JobExecution, JobRunner
 
 TEMPLATE = "quick_jobs/dropdown_filter.html"
@@ -195,7 +196,7 @@ class RunnerStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
 
 class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
-    """Jobs that run now, that failed last, that some or no live runner has, or that are gone."""
+    """Jobs by their states, those that run now, and those that some or no live runner has."""
 
     template = TEMPLATE
     title = _("state")
@@ -203,15 +204,16 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
         links = links_for(request, model_admin.admin_site)
-        of_executions = [("running", _("running now")), ("failed", _("failed last time"))]
-        of_runners = [
-            ("alive", _("in a live runner")),
-            ("none", _("in no live runner")),
-            ("gone", _("not in the code")),
+        of_executions = [
+            (ATTENTION, _("need attention")),
+            *((state, text) for state, text in STATES if state != GONE),
+            ("running", _("running now")),
         ]
+        of_runners = [("alive", _("in a live runner")), ("none", _("in no live runner"))]
         return [
             *(of_executions if links.permits(JobExecution) else []),
             *(of_runners if links.permits(JobRunner) else []),
+            *([(GONE, _("not in the code"))] if links.permits(JobRunner) else []),
         ]
 
     def queryset(self, request: HttpRequest, queryset: Any) -> Any:
@@ -220,11 +222,7 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
             return queryset
         if state == "running":
             return queryset.filter(pk__in=JobExecution.objects.running().values("job"))
-        if state == "failed":
-            return queryset.failing().exclude(pk__in=jobs_gone(request))
-        if state == "gone":
-            return queryset.filter(pk__in=jobs_gone(request))
+        if state not in ("alive", "none"):
+            return queryset.filter(pk__in=jobs_in_state(request, state))
         alive = jobs_alive(request)
-        if state == "alive":
-            return queryset.filter(pk__in=alive)
-        return queryset.exclude(pk__in=alive)
+        return queryset.filter(pk__in=alive) if state == "alive" else queryset.exclude(pk__in=alive)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional
+from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Type
 
 from django.contrib import admin
+from django.contrib.admin.views.main import ChangeList
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
@@ -18,6 +19,7 @@ from quick_jobs.admin.facts import JobFacts, facts_of_jobs
 from quick_jobs.admin.filters import JobStateFilter
 from quick_jobs.admin.following import next_in_words, upcoming_in_words
 from quick_jobs.admin.job_page import JobPageAdmin
+from quick_jobs.admin.job_states import RANK, JobChangeList, ranked, state_in_words
 from quick_jobs.admin.links import link, links_for
 from quick_jobs.admin.overview import overview
 from quick_jobs.admin.recent.statistics import RecentExecutions
@@ -40,6 +42,9 @@ if TYPE_CHECKING:
 #: Bars in a sparkline in the list; on a job's own page it has all of them.
 BARS = 20
 
+#: Characters of a name for which a list has room beside the other columns.
+ON_ONE_LINE = 35
+
 
 @admin.register(Job)
 class JobAdmin(JobPageAdmin):
@@ -47,17 +52,15 @@ class JobAdmin(JobPageAdmin):
 
     list_display = (
         "title",
-        "times",
-        "next_start",
+        "state",
         "last_execution",
         "picture",
+        "next_start",
         "typical_duration",
-        "failures",
-        "liveness",
     )
     list_filter = (JobStateFilter,)
     ordering = ("name",)
-    sortable_by = ("title",)
+    sortable_by = ("title", "state")
     search_fields = ("name",)
     fields = (
         "name",
@@ -67,7 +70,7 @@ class JobAdmin(JobPageAdmin):
         ("next_start", "next_starts"),
         ("last_execution", "typical_duration", "failures"),
         "long_picture",
-        ("liveness", "its_runners"),
+        ("state", "liveness", "its_runners"),
     )
     group = "job"
     tells_of = {
@@ -91,9 +94,20 @@ class JobAdmin(JobPageAdmin):
     def changelist_view(
         self, request: HttpRequest, extra_context: Optional[Dict[str, Any]] = None
     ) -> HttpResponse:
-        figures = overview(request, links_for(request, self.admin_site))
+        links = links_for(request, self.admin_site)
+        may_see = links.permits(JobExecution)
+        request._quick_jobs_may_see_states = may_see  # type: ignore[attr-defined]
+        figures = overview(request, links)
         context = {"quick_jobs_figures": figures, **(extra_context or {})}
         return super().changelist_view(request, context)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Type[ChangeList]:
+        return JobChangeList
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        jobs = super().get_queryset(request)
+        may_see = getattr(request, "_quick_jobs_may_see_states", None)
+        return jobs if may_see is None else ranked(request, jobs, may_see)
 
     def links_of(self, request: HttpRequest, row: JobRow) -> List[PageLink]:
         executions = row.facts.links.list_url(JobExecution, job__id__exact=row.pk)
@@ -104,11 +118,16 @@ class JobAdmin(JobPageAdmin):
 
     @column(gettext_lazy("name"), order="name")
     def title(self, job: JobRow) -> str:
+        name = breakable(job.name)
+        if len(job.name) <= ON_ONE_LINE:
+            name = format_html('<span class="qj-nowrap">{}</span>', name)
         if not job.description:
-            return breakable(job.name)
-        return format_html(
-            '{} <span class="qj-second">{}</span>', breakable(job.name), job.description
-        )
+            return name
+        return format_html('{} <span class="qj-second">{}</span>', name, job.description)
+
+    @column(gettext_lazy("state"), order=RANK)
+    def state(self, job: JobRow) -> str:
+        return state_in_words(job.facts)
 
     @column(gettext_lazy("schedule"))
     def times(self, job: JobRow) -> str:
@@ -116,7 +135,11 @@ class JobAdmin(JobPageAdmin):
 
     @column(gettext_lazy("next start"))
     def next_start(self, job: JobRow) -> str:
-        return next_in_words(job.facts.following)
+        return format_html(
+            '{} <span class="qj-second">{}</span>',
+            next_in_words(job.facts.following),
+            schedule_of_row(job),
+        )
 
     @column(gettext_lazy("next starts"))
     def next_starts(self, job: JobRow) -> str:

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import Any, List, NamedTuple
+from typing import List, NamedTuple
 
-from django.db.models import Count
 from django.http import HttpRequest
-from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import late_once_runs, live_runners, punctual_once_runs
 from quick_jobs.admin.page_clock import PageClock, page_clock
-from quick_jobs.admin.wording import ago, duration_in_words
-from quick_jobs.models import JobRunner
-from quick_jobs.once_runs import OnceRuns
+from quick_jobs.admin.site_health import reading, site_findings
+from quick_jobs.admin.wording import ago
+from quick_jobs.health import DOWN, DUPLICATES, Finding, advice_on, sentence_of
+from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: How long a runner that was lost is news.
 _NEWS = dt.timedelta(days=1)
 
 _MOST_NAMED = 3
-
-#: Live runners whose jobs are compared.
-_MOST_COMPARED = 20
 
 
 class Notice(NamedTuple):
@@ -35,49 +30,41 @@ class Notice(NamedTuple):
 
 
 def notices(request: HttpRequest, links: Links) -> List[Notice]:
-    """Return what is to be said to somebody who may see runners."""
+    """Return what is to be said: one notice for one event.
+
+    That nothing runs is said to everybody, without the runners' names if they may not be seen.
+    """
+    findings = site_findings(request)
+    found = [_notice(finding, links) for finding in findings]
     if not links.permits(JobRunner):
-        return []
-    clock = page_clock(request)
-    alive = live_runners(request)
-    found = [*_about_lost(clock, links), *_about_shared_jobs(alive, links)]
-    if alive or punctual_once_runs(request):
-        return found
-    late = late_once_runs(request)
-    return [_late(late, clock, links) if late else _no_live_runner(clock, links), *found]
+        return [
+            notice
+            for finding, notice in zip(findings, found)
+            if not (finding.is_warning or finding.is_anybody_alive)
+        ]
+    last = reading(request).site.last
+    is_told = any(finding.kind == DOWN for finding in findings)
+    told = last.pk if last is not None and is_told else None
+    return found + _about_lost(page_clock(request), links, told)
 
 
-def _late(runs: OnceRuns, clock: PageClock, links: Links) -> Notice:
-    text = _(
-        "“run_jobs --once” is late, so no jobs are run. The last run was %(ago)s; "
-        "the next one was expected within %(time)s."
-    ) % {
-        "ago": ago(runs.last.started_at, clock.now),
-        "time": duration_in_words(runs.patience),
-    }
-    return Notice("error", text, links.list_url(JobRunner))
+def _notice(finding: Finding, links: Links) -> Notice:
+    if not links.permits(JobRunner):
+        finding = finding.without_details()
+    elif not (links.permits(JobExecution) and links.permits(Job)):  # what it says is of both
+        finding = finding.without_errors()
+    text = f"{sentence_of(finding)} {advice_on(finding)}"
+    is_about_live = finding.kind == DUPLICATES
+    url = links.list_url(JobRunner, state="alive") if is_about_live else links.list_url(JobRunner)
+    return Notice("warning" if finding.is_warning else "error", text, url)
 
 
-def _no_live_runner(clock: PageClock, links: Links) -> Notice:
-    last = JobRunner.objects.exclude(kind=JobRunner.COMMAND).order_by("-pk").first()
-    if last is None:
-        text = _("There has been no runner yet. It is started with “manage.py run_jobs”.")
-    else:
-        text = _("No runner is alive, so no jobs are run. The last one, %(runner)s, %(end)s.") % {
-            "runner": last,
-            "end": (
-                _("stopped %s") % ago(last.stopped_at, clock.now)
-                if last.stopped_at
-                else _("was last heard of %s") % ago(last.last_heartbeat_at, clock.now)
-            ),
-        }
-    return Notice("error", text, links.list_url(JobRunner))
-
-
-def _about_lost(clock: PageClock, links: Links) -> List[Notice]:
+def _about_lost(clock: PageClock, links: Links, told: object) -> List[Notice]:
+    """Return a notice of the runners that vanished lately, but for the one that was told of."""
     lost = JobRunner.objects.lost(clock.lost_before)
     lost = lost.filter(last_heartbeat_at__gte=clock.now - _NEWS)
-    runners = list(lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 1])
+    newest = lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 2]
+    runners = [runner for runner in newest if runner.pk != told]
     if not runners:
         return []
     names = [
@@ -91,20 +78,3 @@ def _about_lost(clock: PageClock, links: Links) -> List[Notice]:
         len(runners),
     )
     return [Notice("warning", text % ", ".join(names), links.list_url(JobRunner, state="lost"))]
-
-
-def _about_shared_jobs(alive: List[JobRunner], links: Links) -> List[Notice]:
-    if len(alive) < 2:
-        return []
-    through: Any = JobRunner.jobs.through._default_manager
-    having = through.filter(jobrunner__in=[runner.pk for runner in alive[:_MOST_COMPARED]])
-    counts = having.values("job").annotate(runners=Count("pk"))
-    shared = counts.filter(runners__gt=1).count()
-    if not shared:
-        return []
-    text = ngettext(
-        "%d job is run by several live runners, by each of them on its own.",
-        "%d jobs are run by several live runners, by each of them on its own.",
-        shared,
-    )
-    return [Notice("info", text % shared, links.list_url(JobRunner, state="alive"))]

@@ -1,7 +1,8 @@
-"""How things are, in a few numbers above the list of jobs."""
+"""How things are, in a few numbers: above the list of jobs, and on front pages."""
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import List, NamedTuple
 
 from django.http import HttpRequest
@@ -11,13 +12,18 @@ from django.utils.translation import ngettext
 
 from quick_jobs.admin.badges import ALIVE
 from quick_jobs.admin.links import Links
-from quick_jobs.admin.live_runners import jobs_gone, live_runners, punctual_once_runs
 from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.search import WENT_WRONG
+from quick_jobs.admin.site_health import ATTENTION, jobs_in_state, reading
+from quick_jobs.admin.time_range import TimeRange
 from quick_jobs.admin.wording import ago
+from quick_jobs.databases.timestamps import as_aware
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: More are not counted.
 _MOST_COUNTED = 1000
+
+_LATELY = dt.timedelta(hours=24)
 
 
 class Figure(NamedTuple):
@@ -31,28 +37,31 @@ class Figure(NamedTuple):
 
 
 def overview(request: HttpRequest, links: Links) -> List[Figure]:
-    """Return how many runners live, executions run and jobs fail, as far as may be seen."""
+    """Return how many runners live, how many executions run, and what went wrong.
+
+    What may not be seen is left out.
+    """
     figures = []
     if links.permits(JobRunner):
         figures.append(_live_runners(request, links))
     if links.permits(JobExecution):
-        figures += [_running(links), _failing(request, links)]
+        figures += [_running(links), _attention(request, links), _went_wrong(request, links)]
     return figures
 
 
 def _live_runners(request: HttpRequest, links: Links) -> Figure:
-    runners = live_runners(request)
+    site = reading(request).site
     detail = ""
-    runs = punctual_once_runs(request)
-    if runs:
-        detail = _("last timed run %s") % ago(runs.last.started_at, page_clock(request).now)
-    elif runners:
-        newest = max(runner.last_heartbeat_at for runner in runners)
-        detail = _("heartbeat %s") % ago(newest, page_clock(request).now)
+    if site.once is not None and site.is_on_timer:
+        detail = _("last timed run %s") % ago(site.once.last.started_at, site.now)
+    elif site.alive:
+        newest = max(runner.last_heartbeat_at for runner in site.alive)
+        detail = _("heartbeat %s") % ago(newest, site.now)
+    count = len(site.alive)
     return Figure(
-        ALIVE if runners or runs else JobExecution.FAILED,
-        number_format(len(runners)),
-        ngettext("live runner", "live runners", len(runners)),
+        JobExecution.FAILED if site.is_down else ALIVE,
+        number_format(count),
+        ngettext("live runner", "live runners", count),
         detail,
         links.list_url(JobRunner, state=ALIVE),
     )
@@ -69,15 +78,35 @@ def _running(links: Links) -> Figure:
     )
 
 
-def _failing(request: HttpRequest, links: Links) -> Figure:
-    failing = Job.objects.failing().exclude(pk__in=jobs_gone(request))
-    count = failing.values("pk")[: _MOST_COUNTED + 1].count()
+def _attention(request: HttpRequest, links: Links) -> Figure:
+    count = len(jobs_in_state(request, ATTENTION))
+    return Figure(
+        JobExecution.FAILED if count else JobExecution.SUCCEEDED,
+        number_format(count),
+        ngettext("job needs attention", "jobs need attention", count),
+        "",
+        links.list_url(Job, state=ATTENTION),
+    )
+
+
+def _went_wrong(request: HttpRequest, links: Links) -> Figure:
+    """Count what went wrong lately; the link is to the same time range, not to one that moves."""
+    now = page_clock(request).now
+    executions = JobExecution.objects.went_wrong().filter(
+        started_at__gte=now - _LATELY, started_at__lte=now
+    )
+    count = executions.values("pk")[: _MOST_COUNTED + 1].count()
+    since = TimeRange(as_aware(now - _LATELY), as_aware(now))
     return Figure(
         JobExecution.FAILED if count else JobExecution.SUCCEEDED,
         _capped(count),
-        ngettext("job failed last time", "jobs failed last time", count),
+        ngettext(
+            "execution went wrong in the last 24 hours",
+            "executions went wrong in the last 24 hours",
+            count,
+        ),
         "",
-        links.list_url(Job, state="failed"),
+        links.list_url(JobExecution, outcome__exact=WENT_WRONG, since=str(since)),
     )
 
 

@@ -101,7 +101,7 @@ class JobRunnerAdmin(HistoryAdmin):
             return runner_badge(runner.facts.state)
         return format_html(
             '{} <span class="qj-second">{}</span>',
-            runner_badge(runner.facts.state),
+            runner_badge(runner.facts.state, runner.stop_reason),
             runner.get_stop_reason_display(),
         )
 

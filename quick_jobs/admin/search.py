@@ -17,8 +17,8 @@ from django.http import HttpRequest, QueryDict
 
 from quick_jobs.admin.badges import EXECUTION_STATES
 from quick_jobs.admin.page_clock import page_clock
+from quick_jobs.admin.recent.queries import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.admin.time_range import TimeRange, whole_number
-from quick_jobs.health.newest import Newest, any_of, newest_of, newest_of_each
 from quick_jobs.models import Job, JobExecution
 
 #: Executions that are read.

@@ -72,17 +72,22 @@ def read_jobs(
     before: dt.datetime,
     lists: LiveLists,
     known: Optional[FrozenSet[str]],
+    only: Optional[Collection[int]] = None,
 ) -> List[JobFacts]:
     """Return what is known of the jobs on record and of the ``known`` ones, those in the code.
 
     Runners with a heartbeat ``before`` that are lost. ``known`` is None if nobody can say.
+    With ``only``, the jobs with these primary keys alone.
     """
-    last, telling = _newest_and_telling(using, before)
+    rows_of_jobs = Job.objects.using(using)
+    if only is not None:
+        rows_of_jobs = rows_of_jobs.filter(pk__in=only)
+    last, telling = _newest_and_telling(using, before, rows_of_jobs)
     rows = {row.pk: row for row in _read(using, before, [*last.values(), *telling.values()])}
     last_rows = {job: rows[pk] for job, pk in last.items() if pk in rows}
     telling_rows = {job: rows[pk] for job, pk in telling.items() if pk in rows}
     running = _running(using, before)
-    jobs = list(Job.objects.using(using).order_by("name"))
+    jobs = list(rows_of_jobs.order_by("name"))
     gone = _gone(using, jobs, lists, known, last_rows)
     found = []
     for job in jobs:
@@ -105,8 +110,9 @@ def read_jobs(
                 telling=its_telling.as_outcome() if its_telling else None,
             )
         )
-    on_record = {job.name for job in jobs}
-    found += [_never_seen(name) for name in sorted((known or frozenset()) - on_record)]
+    if only is None:
+        on_record = {job.name for job in jobs}
+        found += [_never_seen(name) for name in sorted((known or frozenset()) - on_record)]
     return _with_recent(using, before, now, found)
 
 
@@ -116,18 +122,14 @@ def _never_seen(name: str) -> JobFacts:
     return JobFacts(name, plan, is_registered=True)
 
 
-def _newest_and_telling(using: str, before: dt.datetime) -> Any:
+def _newest_and_telling(using: str, before: dt.datetime, rows: Any) -> Any:
     """Return the primary keys of each job's newest execution, and of its newest telling one."""
     executions = JobExecution.objects.using(using).filter(job=OuterRef("pk"))
     lost = Q(outcome=JobExecution.RUNNING, runner__in=JobRunner.objects.using(using).lost(before))
     telling = executions.filter(lost | ~Q(outcome__in=JobExecution.TELLS_NOTHING))
-    jobs = (
-        Job.objects.using(using)
-        .order_by()
-        .annotate(
-            last=Subquery(executions.order_by("-started_at").values("pk")[:1]),
-            telling=Subquery(telling.order_by("-started_at").values("pk")[:1]),
-        )
+    jobs = rows.order_by().annotate(
+        last=Subquery(executions.order_by("-started_at").values("pk")[:1]),
+        telling=Subquery(telling.order_by("-started_at").values("pk")[:1]),
     )
     found = list(jobs.values_list("pk", "last", "telling"))
     return (

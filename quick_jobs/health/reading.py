@@ -31,12 +31,12 @@ _NAMES = JobNames()
 class Reading(NamedTuple):
     """What has been read of the runners; ``alive`` are rows, ``now`` is by the database's clock."""
 
+    using: str
     now: dt.datetime
     lost_before: dt.datetime
     alive: Sequence[JobRunner]
     lists: LiveLists
     site: SiteFacts
-    using: str
 
 
 def read_health(names: Optional[Collection[str]] = None) -> Health:
@@ -90,12 +90,16 @@ def read_site(using: str, now: dt.datetime, alive: Sequence[JobRunner]) -> Readi
         sharing=lists.sharing,
         has_jobs=bool(alive) or last is not None or _has_jobs(using),
     )
-    return Reading(now, before, alive, lists, site, using)
+    return Reading(using, now, before, alive, lists, site)
 
 
-def jobs_of(reading: Reading) -> List[JobFacts]:
-    """Return what is known of each job: of those on record, and those in the code."""
-    return read_jobs(reading.using, reading.now, reading.lost_before, reading.lists, known_jobs())
+def jobs_of(reading: Reading, only: Optional[Collection[int]] = None) -> List[JobFacts]:
+    """Return what is known of each job: of those on record, and those in the code.
+
+    With ``only``, of the jobs with these primary keys alone.
+    """
+    using, now, before, _alive, lists, _site = reading
+    return read_jobs(using, now, before, lists, known_jobs(), only)
 
 
 def known_jobs() -> Optional[FrozenSet[str]]:

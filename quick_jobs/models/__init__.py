@@ -5,14 +5,13 @@ Rows are written and removed by :mod:`quick_jobs.history`; everything else only 
 
 from quick_jobs.heartbeats import is_lost, lost_before
 from quick_jobs.models.execution import JobExecution, JobExecutionQuerySet
-from quick_jobs.models.job import Job, JobQuerySet
+from quick_jobs.models.job import Job
 from quick_jobs.models.runner import JobRunner, JobRunnerQuerySet
 
 __all__ = [
     "Job",
     "JobExecution",
     "JobExecutionQuerySet",
-    "JobQuerySet",
     "JobRunner",
     "JobRunnerQuerySet",
     "is_lost",

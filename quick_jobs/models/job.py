@@ -5,27 +5,7 @@ from __future__ import annotations
 import datetime as dt
 
 from django.db import models
-from django.db.models import OuterRef, Q, Subquery
 from django.utils.translation import gettext_lazy as _
-
-
-class JobQuerySet(models.QuerySet):  # type: ignore[type-arg]
-    """Jobs by how they are doing."""
-
-    def failing(self) -> JobQuerySet:
-        """Jobs whose last execution that has ended or is lost went wrong.
-
-        Interrupted and abandoned ones are passed over: they say nothing of the job.
-        """
-        from quick_jobs.models import JobExecution, JobRunner  # which refer to jobs
-
-        lost = Q(outcome=JobExecution.RUNNING, runner__in=JobRunner.objects.using(self.db).lost())
-        executions = JobExecution.objects.using(self.db).filter(job=OuterRef("pk"))
-        telling = executions.filter(lost | ~Q(outcome__in=JobExecution.TELLS_NOTHING))
-        last = Subquery(telling.order_by("-started_at").values("outcome")[:1])
-        went_wrong = [*JobExecution.WENT_WRONG, JobExecution.RUNNING]  # of these, lost ones only
-        jobs: JobQuerySet = self.annotate(last_outcome=last)
-        return jobs.filter(last_outcome__in=went_wrong)
 
 
 class Job(models.Model):
@@ -43,8 +23,6 @@ class Job(models.Model):
     schedule = models.CharField(_("schedule"), max_length=255, blank=True, default="")
     description = models.CharField(_("description"), max_length=255, blank=True, default="")
     registered_at = models.DateTimeField(_("registered"), null=True, blank=True, default=None)
-
-    objects = JobQuerySet.as_manager()
 
     class Meta:
         verbose_name = _("job")

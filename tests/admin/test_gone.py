@@ -16,7 +16,7 @@ from tests.admin_pages import address, ago, listed, make_executions, make_job, m
 def code(monkeypatch):
     """The jobs in the code of this process."""
     jobs = [Job(name="shop.jobs.other")]
-    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", lambda: jobs)
+    monkeypatch.setattr("quick_jobs.health.reading.all_jobs", lambda: jobs)
     return jobs
 
 
@@ -33,16 +33,18 @@ def gone(db, code):
 
 def failing(client):
     figures = client.get(address("job_changelist")).context["quick_jobs_figures"]
-    return next(one.number for one in figures if "failed last time" in one.text)
+    return next(one.number for one in figures if "need" in one.text)
 
 
 def test_a_job_that_is_gone_is_not_failing(admin_client, gone, code):
     html = page(admin_client, "job_changelist")
     assert "not in the code" in html
-    assert "failing for" not in html
+    assert "qj-failing" not in html
+    html = page(admin_client, "job_change", gone.pk)
     assert "2 of 2" in html
+    assert "failing for" not in html
     assert failing(admin_client) == "0"
-    assert listed(admin_client, "job", state="failed") == []
+    assert listed(admin_client, "job", state="failing") == []
     assert listed(admin_client, "job", state="gone") == [gone]
 
 
@@ -50,18 +52,20 @@ def test_a_job_that_is_in_the_code_is_failing_also_without_a_runner(
     admin_client, gone, monkeypatch
 ):
     monkeypatch.setattr(
-        "quick_jobs.admin.live_runners.all_jobs", lambda: [Job(name="shop.jobs.send_emails")]
+        "quick_jobs.health.reading.all_jobs", lambda: [Job(name="shop.jobs.send_emails")]
     )
-    assert "failing for" in page(admin_client, "job_changelist")
+    html = page(admin_client, "job_changelist")
+    assert "It failed 2 times in a row" in html
+    assert "No live runner has it" in html
     assert failing(admin_client) == "1"
-    assert listed(admin_client, "job", state="failed") == [gone]
+    assert listed(admin_client, "job", state="failing") == [gone]
 
 
 def test_a_job_of_a_runner_that_began_after_this_process_is_not_gone(admin_client, gone):
     make_runner(gone, started_at=timezone.now(), stopped_at=timezone.now())
     assert "no live runner" in page(admin_client, "job_changelist")
     assert listed(admin_client, "job", state="gone") == []
-    assert listed(admin_client, "job", state="failed") == [gone]
+    assert listed(admin_client, "job", state="failing") == [gone]
 
 
 def test_a_job_that_a_live_runner_runs_is_not_gone_also_if_it_is_not_in_its_list(
@@ -69,7 +73,7 @@ def test_a_job_that_a_live_runner_runs_is_not_gone_also_if_it_is_not_in_its_list
 ):
     make_executions(gone, make_runner(started_at=ago(days=9)), every=1, outcome="failed")
     assert listed(admin_client, "job", state="gone") == []
-    assert listed(admin_client, "job", state="failed") == [gone]
+    assert listed(admin_client, "job", state="failing") == [gone]
 
 
 def test_a_job_from_elsewhere_is_not_gone_while_no_runner_has_it(admin_client, gone):
@@ -128,7 +132,7 @@ def test_the_code_is_looked_through_once_also_if_that_fails(admin_client, db, mo
         calls.append(1)
         raise JobsError(["broken"])
 
-    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", fail)
+    monkeypatch.setattr("quick_jobs.health.reading.all_jobs", fail)
     for _request in range(3):
         page(admin_client, "job_changelist")
         page(admin_client, "job_changelist", state="gone")

@@ -16,7 +16,7 @@ NO_TIME = dt.timedelta(0)
 
 @pytest.fixture(autouse=True)
 def all_jobs_in_the_code(monkeypatch):
-    monkeypatch.setattr("quick_jobs.admin.facts.jobs_gone", lambda request: frozenset())
+    monkeypatch.setattr("quick_jobs.health.job_facts._gone", lambda *args: ())
 
 
 def next_of(client, job):
@@ -46,7 +46,7 @@ def test_a_job_that_no_live_runner_has_is_overdue(admin_client):
 def test_a_job_that_is_gone_has_no_next_start(admin_client, monkeypatch):
     job = make_job()
     make_executions(job, make_runner(job))
-    monkeypatch.setattr("quick_jobs.admin.facts.jobs_gone", lambda request: {job.pk})
+    monkeypatch.setattr("quick_jobs.health.job_facts._gone", lambda *args: {job.pk})
     assert next_of(admin_client, job) == "-"
 
 

@@ -45,10 +45,11 @@ def test_a_job_shows_its_last_execution_and_what_is_usual(admin_client, job, run
     make_executions(job, runner, 9, duration=dt.timedelta(seconds=2))
     failed = make_executions(job, runner, every=30, outcome="failed")[-1]
     (shown,) = listed(admin_client, "job")
-    html = page(admin_client, "job_changelist")
     assert shown.facts.recent.last.pk == failed.pk
+    html = page(admin_client, "job_changelist")
     assert "30 s ago" in html
     assert "2 s" in html
+    html = page(admin_client, "job_change", job.pk)
     assert "10 %" in html
     assert "1 of 10" in html
     assert "1 runner" in html
@@ -87,7 +88,8 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
     assert figures(admin_client) == [
         ("alive", "1", "live runner"),
         ("interrupted", "0", "executions running"),
-        ("succeeded", "0", "jobs failed last time"),
+        ("succeeded", "0", "jobs need attention"),
+        ("failed", "1", "execution went wrong in the last 24 hours"),
     ]
     make_executions(job, runner, 3, every=1, outcome="failed")
     make_executions(job, runner, every=0.5, outcome="running")
@@ -95,7 +97,8 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
     assert figures(admin_client) == [
         ("alive", "2", "live runners"),
         ("running", "2", "executions running"),
-        ("failed", "1", "job failed last time"),
+        ("failed", "1", "job needs attention"),
+        ("failed", "3", "executions went wrong in the last 24 hours"),
     ]
     JobRunner.objects.update(stopped_at=timezone.now())
     assert figures(admin_client)[:2] == [
@@ -107,11 +110,12 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
 def test_it_is_said_since_when_a_job_fails(admin_client, job, runner):
     make_executions(job, runner, every=7 * 3600, outcome="failed")
     make_executions(job, runner, 2, every=5 * 3600)
-    assert "last 7 h ago" in page(admin_client, "job_changelist")
+    assert "last 7 h ago" in page(admin_client, "job_change", job.pk)
     make_executions(job, runner, 2, every=3600, outcome="timed_out")
     make_executions(job, runner, outcome="failed")
     make_executions(job, runner, every=1, outcome="running")
-    html = page(admin_client, "job_changelist")
+    assert "It failed 3 times in a row, first 2 h ago." in page(admin_client, "job_changelist")
+    html = page(admin_client, "job_change", job.pk)
     assert "failing for 2 h" in html
     assert "last 7 h ago" not in html
 
@@ -145,14 +149,12 @@ def test_a_job_that_never_ran_is_shown_too(admin_client, job):
 
 
 def test_a_job_that_neither_a_runner_nor_the_code_has_is_told_apart(admin_client, job, monkeypatch):
-    monkeypatch.setattr(
-        "quick_jobs.admin.live_runners.all_jobs", lambda: [Job(name="shop.jobs.other")]
-    )
-    assert "not in the code" in page(admin_client, "job_changelist")
+    monkeypatch.setattr("quick_jobs.health.reading.all_jobs", lambda: [Job(name="shop.jobs.other")])
+    assert "qj-gone" in page(admin_client, "job_changelist")
     assert listed(admin_client, "job", state="gone") == [job]
-    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", lambda: [Job(name=job.name)])
+    monkeypatch.setattr("quick_jobs.health.reading.all_jobs", lambda: [Job(name=job.name)])
     assert listed(admin_client, "job", state="gone") == []
-    assert "no live runner" in page(admin_client, "job_changelist")
+    assert "No live runner has it" in page(admin_client, "job_changelist")
 
 
 def test_no_job_is_called_gone_when_the_code_cannot_be_imported(admin_client, job, monkeypatch):
@@ -161,23 +163,27 @@ def test_no_job_is_called_gone_when_the_code_cannot_be_imported(admin_client, jo
     def fail():
         raise JobsError(["broken"])
 
-    monkeypatch.setattr("quick_jobs.admin.live_runners.all_jobs", fail)
+    monkeypatch.setattr("quick_jobs.health.reading.all_jobs", fail)
     assert listed(admin_client, "job", state="gone") == []
     assert "qj-gone" not in page(admin_client, "job_changelist")
 
 
 def test_jobs_are_filtered_by_state(admin_client, job, runner, lost_runner):
     failing, running, lost = (make_job(f"shop.jobs.{name}") for name in "abc")
+    runner.jobs.add(failing, running)
     make_executions(failing, runner, 2)
     make_executions(failing, runner, every=1, outcome="failed")
     make_executions(running, runner, outcome="running")
     make_executions(lost, lost_runner, outcome="running")
     make_executions(job, runner, 2, every=2, outcome="failed")
     make_executions(job, runner, every=1)
-    assert listed(admin_client, "job", state="failed") == [failing]
+    assert listed(admin_client, "job", state="failing") == [failing]
+    assert listed(admin_client, "job", state="attention") == [failing]
+    assert listed(admin_client, "job", state="ok") == [running, job]
+    assert listed(admin_client, "job", state="gone") == [lost]
     assert listed(admin_client, "job", state="running") == [running]
-    assert listed(admin_client, "job", state="alive") == [job]
-    assert listed(admin_client, "job", state="none") == [failing, running, lost]
+    assert listed(admin_client, "job", state="alive") == [failing, job, running]
+    assert listed(admin_client, "job", state="none") == [lost]
 
 
 def test_jobs_are_searched_by_name(admin_client, job):
@@ -381,7 +387,7 @@ def test_a_runner_shows_its_state_and_its_work(admin_client, job, runner, lost_r
     make_executions(job, runner, 3, outcome="failed", lateness=dt.timedelta(seconds=7))
     (running,) = make_executions(job, runner, outcome="running", every=125)
     html = page(admin_client, "jobrunner_changelist")
-    for text in ("qj-alive", "qj-lost", "qj-stopped", "a job ran over its timeout", "3 h ago"):
+    for text in ("qj-alive", "qj-lost", "qj-broken", "a job ran over its timeout", "3 h ago"):
         assert text in html
     for text in ("3 of 15", "at most 7 s", ">16<", "2 min 5 s", ">1</td>", "1 h"):
         assert text in html
@@ -424,6 +430,6 @@ def test_it_is_said_that_a_runner_is_lost_for_a_day(admin_client, job, runner, l
 
 
 def test_it_is_said_that_live_runners_share_jobs(admin_client, job, runner):
-    assert "several live runners" not in page(admin_client, "job_changelist")
+    assert "runs twice" not in page(admin_client, "job_changelist")
     make_runner(job, pid=5)
-    assert "1 job is run by several live runners" in page(admin_client, "job_changelist")
+    assert "2 runners run the same job: it runs twice." in page(admin_client, "job_changelist")

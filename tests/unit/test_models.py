@@ -10,6 +10,7 @@ from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent.queries import recent_executions
 from quick_jobs.databases import database_now
 from quick_jobs.databases.timestamps import as_stored
+from quick_jobs.health.reading import read_health
 from quick_jobs.models import Job, JobExecution, JobRunner, lost_before
 
 pytestmark = pytest.mark.django_db
@@ -239,6 +240,7 @@ def test_a_job_is_failing_if_its_last_execution_that_ended_or_is_lost_went_wrong
 ):
     job = a_job()
     alive, lost = a_runner(), a_runner(heartbeat=3600)
+    alive.jobs.add(job)
     for number, state in enumerate(outcomes):
         JobExecution.objects.create(
             job=job,
@@ -246,7 +248,8 @@ def test_a_job_is_failing_if_its_last_execution_that_ended_or_is_lost_went_wrong
             started_at=ago(100 - number),
             outcome="running" if state == "lost" else state,
         )
-    assert Job.objects.failing().exists() == is_failing
+    (health,) = read_health().jobs
+    assert health.is_("failing") == is_failing
     clock = PageClock(ago(0), lost_before(dt.datetime.now(dt.timezone.utc)))
     recent = recent_executions("job", [job], 50, clock)[job.pk]
     assert (recent.failing_since is not None) == is_failing

@@ -9,7 +9,10 @@ from django.db.models import Model
 from quick_jobs.admin.execution_view import ExecutionView, read_executions
 from quick_jobs.admin.page_clock import PageClock
 from quick_jobs.admin.recent.statistics import RecentExecutions
-from quick_jobs.health.newest import any_of, newest_of_each
+from quick_jobs.health.newest import Newest as Newest
+from quick_jobs.health.newest import any_of as any_of
+from quick_jobs.health.newest import newest_of as newest_of
+from quick_jobs.health.newest import newest_of_each as newest_of_each
 from quick_jobs.models import JobExecution
 
 

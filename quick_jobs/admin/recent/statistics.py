@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import datetime as dt
-import itertools
-import statistics
-from typing import Any, NamedTuple, Optional, Sequence
+from typing import NamedTuple, Optional, Sequence
 
 from quick_jobs.admin.execution_view import ExecutionView
+from quick_jobs.health.streaks import failing_streak, median, typical_duration
 from quick_jobs.models import JobExecution
 
 #: No execution is called long for so little more than is typical.
@@ -42,13 +41,8 @@ class RecentExecutions(NamedTuple):
     @property
     def failing_since(self) -> Optional[dt.datetime]:
         """When the first of the failures started that no success has followed."""
-        telling = (
-            execution
-            for execution in self.executions
-            if execution.state not in JobExecution.TELLS_NOTHING
-        )
-        failing = list(itertools.takewhile(lambda execution: execution.went_wrong, telling))
-        return failing[-1].started_at if failing else None
+        streak = failing_streak(self.executions)
+        return streak.since if streak else None
 
     @property
     def seen_until(self) -> Optional[dt.datetime]:
@@ -73,16 +67,12 @@ class RecentExecutions(NamedTuple):
     @property
     def typical_duration(self) -> Optional[dt.timedelta]:
         """The median duration of those that succeeded."""
-        return _median(
-            execution.duration
-            for execution in self.executions
-            if execution.state == JobExecution.SUCCEEDED and execution.duration is not None
-        )
+        return typical_duration(self.executions)
 
     @property
     def typical_lateness(self) -> Optional[dt.timedelta]:
         """The median lateness of those for which it is known."""
-        return _median(
+        return median(
             execution.lateness for execution in self.executions if execution.lateness is not None
         )
 
@@ -92,8 +82,3 @@ class RecentExecutions(NamedTuple):
             (execution.lateness for execution in self.executions if execution.lateness is not None),
             default=None,
         )
-
-
-def _median(durations: Any) -> Optional[dt.timedelta]:
-    found = sorted(durations)
-    return statistics.median_low(found) if found else None

@@ -9,9 +9,9 @@ from django.db.models import OuterRef, Q, Subquery
 
 from quick_jobs.admin.execution_view import ExecutionView, read_executions
 from quick_jobs.admin.page_clock import PageClock
+from quick_jobs.admin.recent.queries import Newest, any_of, newest_of_each
 from quick_jobs.admin.timeline.bars import Bar, Window, bars_of, bars_of_many
 from quick_jobs.admin.timeline.buckets import buckets_in_use
-from quick_jobs.health.newest import Newest, any_of, newest_of_each
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 #: Jobs on a page.

@@ -119,8 +119,8 @@ class JobAdmin(JobPageAdmin):
     @column(gettext_lazy("name"), order="name")
     def title(self, job: JobRow) -> str:
         name = breakable(job.name)
-        if len(job.name) <= ON_ONE_LINE:
-            name = format_html('<span class="qj-nowrap">{}</span>', name)
+        if len(job.name) <= ON_ONE_LINE:  # in Chromium, <wbr> breaks lines all the same
+            name = format_html('<span class="qj-nowrap">{}</span>', job.name)
         if not job.description:
             return name
         return format_html('{} <span class="qj-second">{}</span>', name, job.description)
@@ -163,7 +163,7 @@ class JobAdmin(JobPageAdmin):
             _duration_of(last, job.facts.recent),
         )
 
-    @column(gettext_lazy("last executions"))
+    @column(gettext_lazy("history"))
     def picture(self, job: JobRow) -> str:
         return sparkline(job.facts.recent.executions[:BARS], job.facts.links) or NOTHING
 

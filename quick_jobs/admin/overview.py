@@ -72,7 +72,7 @@ def _running(links: Links) -> Figure:
     return Figure(
         JobExecution.RUNNING if count else JobExecution.INTERRUPTED,
         _capped(count),
-        ngettext("execution running", "executions running", count),
+        _("running"),
         "",
         links.list_url(JobExecution, outcome__exact=JobExecution.RUNNING),
     )
@@ -83,7 +83,7 @@ def _attention(request: HttpRequest, links: Links) -> Figure:
     return Figure(
         JobExecution.FAILED if count else JobExecution.SUCCEEDED,
         number_format(count),
-        ngettext("job needs attention", "jobs need attention", count),
+        ngettext("needs attention", "need attention", count),
         "",
         links.list_url(Job, state=ATTENTION),
     )
@@ -100,11 +100,7 @@ def _went_wrong(request: HttpRequest, links: Links) -> Figure:
     return Figure(
         JobExecution.FAILED if count else JobExecution.SUCCEEDED,
         _capped(count),
-        ngettext(
-            "execution went wrong in the last 24 hours",
-            "executions went wrong in the last 24 hours",
-            count,
-        ),
+        _("went wrong in the last 24 hours"),
         "",
         links.list_url(JobExecution, outcome__exact=WENT_WRONG, since=str(since)),
     )

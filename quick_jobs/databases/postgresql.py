@@ -59,6 +59,7 @@ _FOREIGN_KEYS = """
 
 class PostgreSQL(Database):
     foreign_keys_query = _FOREIGN_KEYS
+    drops_constant_order = True
 
     def now(self) -> dt.datetime:
         now: dt.datetime = self._fetch_value("SELECT CLOCK_TIMESTAMP() AT TIME ZONE 'UTC'")

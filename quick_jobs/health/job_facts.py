@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Collection, Dict, FrozenSet, Iterable, List, NamedTuple, Optional, Sequence
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q, Subquery
 
 from quick_jobs.databases.timestamps import as_aware, from_timestamp
 from quick_jobs.health.code import BEGAN_AT, may_be_elsewhere
@@ -124,12 +124,12 @@ def _never_seen(name: str) -> JobFacts:
 
 def _newest_and_telling(using: str, before: dt.datetime, rows: Any) -> Any:
     """Return the primary keys of each job's newest execution, and of its newest telling one."""
-    executions = JobExecution.objects.using(using).filter(job=OuterRef("pk"))
+    executions = JobExecution.objects.using(using).of_each("job")
     lost = Q(outcome=JobExecution.RUNNING, runner__in=JobRunner.objects.using(using).lost(before))
     telling = executions.filter(lost | ~Q(outcome__in=JobExecution.TELLS_NOTHING))
     jobs = rows.order_by().annotate(
-        last=Subquery(executions.order_by("-started_at").values("pk")[:1]),
-        telling=Subquery(telling.order_by("-started_at").values("pk")[:1]),
+        last=Subquery(executions.values("pk")[:1]),
+        telling=Subquery(telling.values("pk")[:1]),
     )
     found = list(jobs.values_list("pk", "last", "telling"))
     return (

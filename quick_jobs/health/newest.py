@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 from typing import Any, Dict, Iterable, Mapping, NamedTuple, Optional
 
-from django.db.models import OuterRef, Q, Subquery
+from django.db.models import Q, Subquery
 from django.db.models.query import QuerySet
 
 from quick_jobs.models import Job, JobExecution, JobRunner
@@ -47,14 +47,15 @@ def newest_of_each(
 
     ``group`` is "job" or "runner". Those that have no executions are left out.
     """
-    executions = JobExecution.objects.using(using).filter(**{group: OuterRef("pk")})
+    executions = JobExecution.objects.using(using)
     if until is not None:
         executions = executions.filter(started_at__lte=until)
-    newest_first = executions.order_by("-started_at").values("started_at")
+    newest_first = executions.of_each(group).values("started_at")
+    oldest_first = executions.of_each(group, newest_first=False).values("started_at")
     rows = _GROUPS[group].objects.using(using).filter(pk__in=list(pks)).order_by()
     rows = rows.annotate(
         since=Subquery(newest_first[count - 1 : count]),
-        oldest=Subquery(executions.order_by("started_at").values("started_at")[:1]),
+        oldest=Subquery(oldest_first[:1]),
         newest=Subquery(newest_first[:1]),
     )
     return {

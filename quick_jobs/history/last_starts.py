@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Collection, Dict, Mapping
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Subquery
 
 from quick_jobs.databases.timestamps import as_aware
 from quick_jobs.history.job_rows import ROWS_PER_QUERY
@@ -23,7 +23,7 @@ def last_starts(
     ``job_ids`` are jobs of this runner, by name. For those named in ``from_registration`` the
     moment in which they were registered stands in for a start that is missing.
     """
-    last = JobExecution.objects.using(using).filter(job=OuterRef("pk")).order_by("-started_at")
+    last = JobExecution.objects.using(using).of_each("job")
     jobs = Job.objects.using(using)
     if len(job_ids) <= ROWS_PER_QUERY:
         jobs = jobs.filter(pk__in=list(job_ids.values()))

@@ -11,7 +11,7 @@ import math
 from bisect import bisect_left, bisect_right, insort
 from typing import Any, Callable, List, NamedTuple, Optional, Tuple
 
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import QuerySet, Subquery
 
 from quick_jobs.history.prunable import Rows
 from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner
@@ -81,7 +81,7 @@ class NewestOfKnownJobs:
         self.is_finished = self._after is None and not self._walks
 
     def _look_at_jobs(self, size: int) -> None:
-        newest = self._executions.filter(job_id=OuterRef("pk")).order_by("-started_at")
+        newest = self._executions.of_each("job")
         jobs = Job.objects.using(self._using).filter(pk__gt=self._after).order_by("pk")
         jobs = jobs.annotate(newest=Subquery(newest.values("pk")[:1]))
         page = list(jobs.values_list("pk", "name", "newest")[:size])

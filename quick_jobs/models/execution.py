@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from django.db import models
+from django.db import connections, models
+from django.db.models import OuterRef
 from django.utils.translation import gettext_lazy as _
 
+from quick_jobs.databases import database_of
 from quick_jobs.models.job import Job
 from quick_jobs.models.runner import JobRunner, JobRunnerQuerySet
 
@@ -26,6 +28,17 @@ class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
         # An index has each of these outcomes; that a runner is lost is asked for the few that run.
         outcomes = [JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.RUNNING]
         return self.filter(~models.Q(outcome=JobExecution.RUNNING) | lost, outcome__in=outcomes)
+
+    def of_each(self, group: str, newest_first: bool = True) -> JobExecutionQuerySet:
+        """Those of each row of an outer query, by start: ``group`` is "job" or "runner".
+
+        An index has them in this order.
+        """
+        sign = "-" if newest_first else ""
+        if not database_of(connections[self.db]).drops_constant_order:
+            return self.filter(**{group: OuterRef("pk")}).order_by(f"{sign}started_at")
+        one = {f"{group}_id__gte": OuterRef("pk"), f"{group}_id__lte": OuterRef("pk")}
+        return self.filter(**one).order_by(f"{sign}{group}_id", f"{sign}started_at")
 
     def _running_in(self, runners: JobRunnerQuerySet) -> JobExecutionQuerySet:
         return self.filter(outcome=JobExecution.RUNNING, runner__in=runners)

@@ -152,7 +152,7 @@ def test_the_apps_index_shows_the_figures_in_one_line(admin_client, client, job,
     make_executions(job, runner, outcome="failed")
     html = front(admin_client)
     assert "<strong>1</strong> live runner" in html
-    assert "<strong>1</strong> job needs attention" in html
+    assert "<strong>1</strong> needs attention" in html
     assert "Executions" in html
     JobRunner.objects.update(stopped_at=ago(hours=2))
     assert "No runner is alive" in front(admin_client)

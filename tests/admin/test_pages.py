@@ -87,23 +87,23 @@ def test_the_overview_says_in_figures_how_things_are(admin_client, job, runner, 
     make_executions(job, runner, 2)
     assert figures(admin_client) == [
         ("alive", "1", "live runner"),
-        ("interrupted", "0", "executions running"),
-        ("succeeded", "0", "jobs need attention"),
-        ("failed", "1", "execution went wrong in the last 24 hours"),
+        ("interrupted", "0", "running"),
+        ("succeeded", "0", "need attention"),
+        ("failed", "1", "went wrong in the last 24 hours"),
     ]
     make_executions(job, runner, 3, every=1, outcome="failed")
     make_executions(job, runner, every=0.5, outcome="running")
     JobRunner.objects.filter(pk=lost_runner.pk).update(last_heartbeat_at=timezone.now())
     assert figures(admin_client) == [
         ("alive", "2", "live runners"),
-        ("running", "2", "executions running"),
-        ("failed", "1", "job needs attention"),
-        ("failed", "3", "executions went wrong in the last 24 hours"),
+        ("running", "2", "running"),
+        ("failed", "1", "needs attention"),
+        ("failed", "3", "went wrong in the last 24 hours"),
     ]
     JobRunner.objects.update(stopped_at=timezone.now())
     assert figures(admin_client)[:2] == [
         ("failed", "0", "live runners"),
-        ("interrupted", "0", "executions running"),
+        ("interrupted", "0", "running"),
     ]
 
 

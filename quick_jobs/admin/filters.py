@@ -13,6 +13,7 @@ from django.contrib.admin.options import ModelAdmin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
 from django_admin_listfilter_dropdown.filters import (
     ChoiceDropdownFilter,
     RelatedDropdownFilter,
@@ -205,7 +206,7 @@ class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin[Any]) -> List[Tuple[str, Any]]:
         links = links_for(request, model_admin.admin_site)
         of_executions = [
-            (ATTENTION, _("need attention")),
+            (ATTENTION, pgettext_lazy("jobs", "need attention")),
             *((state, text) for state, text in STATES if state != GONE),
             ("running", _("running now")),
         ]

@@ -6,7 +6,6 @@ import datetime as dt
 from typing import Callable, Dict
 
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
 
 from quick_jobs.health.facts import RunnerFacts
 from quick_jobs.health.findings import (
@@ -89,18 +88,16 @@ def _about_late(finding: Finding) -> str:
 
 def _failing(finding: Finding) -> str:
     values = {"count": finding.number, "ago": _since(finding)}
-    if finding.at_least:
-        text = ngettext(
-            "It failed at least once, and since %(ago)s.",
-            "It failed at least %(count)d times in a row, since %(ago)s or longer.",
-            finding.number,
+    if finding.number == 1:
+        text = (
+            _("It failed %(ago)s, and maybe before.")
+            if finding.at_least
+            else _("It failed %(ago)s.")
         )
+    elif finding.at_least:
+        text = _("It failed at least %(count)d times in a row, since %(ago)s or longer.")
     else:
-        text = ngettext(
-            "It failed %(ago)s.",
-            "It failed %(count)d times in a row, first %(ago)s.",
-            finding.number,
-        )
+        text = _("It failed %(count)d times in a row, first %(ago)s.")
     return text % values
 
 
@@ -167,23 +164,15 @@ def _about_restarting(finding: Finding) -> str:
 
 def _duplicates(finding: Finding) -> str:
     values = {"runners": finding.number, "jobs": finding.jobs}
+    if finding.jobs == 1 and finding.number == 2:
+        return _("%(runners)d runners run the same job: it runs twice.") % values
+    if finding.jobs == 1:
+        return _("%(runners)d runners run the same job: it runs as often.") % values
     if finding.number == 2:
-        return (
-            ngettext(
-                "%(runners)d runners run the same job: it runs twice.",
-                "%(runners)d runners run the same %(jobs)d jobs: each of them runs twice.",
-                finding.jobs,
-            )
-            % values
-        )
-    return (
-        ngettext(
-            "%(runners)d runners run the same job: it runs as often.",
-            "%(runners)d runners run the same %(jobs)d jobs: each of them runs as often.",
-            finding.jobs,
-        )
-        % values
-    )
+        text = _("%(runners)d runners run the same %(jobs)d jobs: each of them runs twice.")
+    else:
+        text = _("%(runners)d runners run the same %(jobs)d jobs: each of them runs as often.")
+    return text % values
 
 
 def _about_duplicates(finding: Finding) -> str:

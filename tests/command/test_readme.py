@@ -121,16 +121,14 @@ def test_a_section_does_what_it_says(section, shop):
 
 def test_the_probe_and_the_monitoring_see_whether_a_runner_is_alive(shop):
     [kubernetes] = blocks_named("jobs.yaml")
-    [monitoring] = blocks_named("shop/management/commands/check_runners.py")
     probe = next(words[2:] for words in commands_in(kubernetes) if "shell" in words)
-    write_file(monitoring, shop)
     assert shop.run(*probe).returncode == 1
-    assert "No runner is alive" in shop.run("check_runners").stderr
+    assert "There has been no runner yet" in shop.run("check_jobs").stdout
 
     runner = shop.start("run_jobs")
     wait_until(JobExecution.objects.filter(outcome=JobExecution.SUCCEEDED).exists)
     assert shop.run(*probe).returncode == 0
-    assert shop.run("check_runners").returncode == 0
+    assert shop.run("check_jobs").returncode == 0
 
     runner.send(signal.SIGTERM)
     assert runner.wait() == 0
@@ -354,6 +352,16 @@ def read_yaml(block, site):
         check_command(command)
 
 
+def read_scrape_config(block, site):
+    [config] = yaml.safe_load(block.text)["scrape_configs"]
+    assert config["params"] == {"format": ["prometheus"]}
+    assert config["metrics_path"] in (ROOT / "docs" / "health.md").read_text(encoding="utf-8")
+
+
+def write_template(block, site):
+    site.write("core/templates/admin/index.html", block.text)
+
+
 def commands_in(block):
     """Find the commands in what a block of YAML says."""
     waiting = [yaml.safe_load(block.text)]
@@ -393,6 +401,8 @@ KINDS = {
     "ini *.timer": read_timer,
     "dockerfile Dockerfile": read_dockerfile,
     "yaml *.yaml": read_yaml,
+    "yaml prometheus.yml": read_scrape_config,
+    "html ": write_template,
 }
 
 PROGRAMS = {

@@ -24,7 +24,7 @@ def options_of(app, command):
 def test_all_options_are_told_and_no_others():
     told = set(re.findall(r"`(--[a-z-]+)", TEXT))
     of_every_command = options_of("django.core", "check")
-    commands = ("run_job", "run_jobs", "prune_job_history")
+    commands = ("check_jobs", "run_job", "run_jobs", "prune_job_history")
     ours = set().union(*(options_of("quick_jobs", command) for command in commands))
     assert told - of_every_command == ours - of_every_command
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 import quick_jobs
 from quick_jobs.admin.badges import EXECUTION_STATES, RUNNER_STATES
+from quick_jobs.health import STATES
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.admin_pages import address, make_executions, make_job, make_runner, page
 
@@ -28,6 +29,7 @@ SAID = {"traceback": "boom", "note": "14 sent", "log": "sent", "fingerprint": "V
 
 #: The classes that say how something is: all that a page may have anew.
 KNOWN = {"qj-unknown", *(f"qj-{state}" for state, _text in (*EXECUTION_STATES, *RUNNER_STATES))}
+KNOWN |= {f"qj-{state}" for state, _name in STATES}  # of jobs
 
 
 class Structure(HTMLParser):

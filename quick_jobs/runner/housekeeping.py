@@ -20,7 +20,7 @@ logger = get_logger(__name__, may_wait=False)
 class Housekeeping:
     """Has heartbeats written, with looks at what runs, and old history deleted.
 
-    And it looks after a recorder that waits.
+    And it looks after a recorder that waits. Without a history there is nothing to do.
     """
 
     def __init__(
@@ -36,14 +36,18 @@ class Housekeeping:
         self._observing = Observing(running)
         self._silence = Silence(options.heartbeat_interval)
 
-    def next_check(self, now: float, is_stopping: bool) -> float:
-        """Return when :meth:`do` is to be called next."""
+    def next_check(self, now: float, is_stopping: bool) -> Optional[float]:
+        """Return when :meth:`do` is to be called next, if there is something to do."""
+        if not self._history.is_kept:
+            return None
         due = self._maintenance.next_check()
         check = self._silence.next_check(self._history.waits_since(), now, is_stopping)
         return due if check is None else min(due, check)
 
     def do(self, now: float, is_stopping: bool) -> None:
         """Do what is due."""
+        if not self._history.is_kept:
+            return
         if self._maintenance.beat_is_due(now):
             self._history.beat(now, self._observing.look())
         if self._maintenance.pruning_is_due(now):

@@ -23,6 +23,7 @@ from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
+from quick_jobs.runner.observer import NOBODY, Observer
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
 from quick_jobs.runner.plan import NewPlan
@@ -55,6 +56,7 @@ class Runner:
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = a_random_share,
         new_plan: NewPlan = Planning,
+        observer: Observer = NOBODY,
     ) -> None:
         self.refusal: Optional[str] = None
         self._history = history
@@ -103,9 +105,8 @@ class Runner:
             options.stop_after,
             now,
         )
-        self._housekeeping: Optional[Housekeeping] = None
-        if history.is_kept:
-            self._housekeeping = Housekeeping(history, options, self._running, now, random)
+        self._housekeeping = Housekeeping(history, options, self._running, now, random)
+        self._observer = observer
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
@@ -140,8 +141,8 @@ class Runner:
             self._hand_out(execution, now)
         self._give_up_on_overdue(now)
         self._pool.check(now)
-        if self._housekeeping:
-            self._housekeeping.do(now, self._is_stopping.is_set())
+        self._housekeeping.do(now, self._is_stopping.is_set())
+        self._observer.look(now, self._is_stopping.is_set(), self._running)
         self._stopping.proceed(now)
         self._outbox.send()
 
@@ -152,11 +153,11 @@ class Runner:
             self._starts.next_check(),
             self._running.next_check(),
             self._stopping.next_check(),
+            self._housekeeping.next_check(now, self._is_stopping.is_set()),
+            self._observer.next_check(),
         ]
         if self._shutdown.phase is Phase.RUNNING:
             moments += [self._starts.next_due(), self._planning.next_check(now)]
-        if self._housekeeping:
-            moments.append(self._housekeeping.next_check(now, self._is_stopping.is_set()))
         known = [moment for moment in moments if moment is not None]
         return min(max(0.0, min(known) - now), threading.TIMEOUT_MAX) if known else None
 
@@ -208,8 +209,7 @@ class Runner:
 
     def _on_starts_recorded(self, message: StartsRecorded) -> None:
         now = self._clock()
-        if self._housekeeping:
-            self._housekeeping.database_answered()
+        self._housekeeping.database_answered()
         for execution in self._starts.recorded(message.numbers):
             self._hand_out(execution, now)
 

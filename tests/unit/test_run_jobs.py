@@ -20,3 +20,10 @@ def test_an_sqlite_that_is_too_old_is_told(transactional_db, monkeypatch, capsys
 def test_a_trial_run_is_not_reloaded():
     with pytest.raises(CommandError, match="not allowed with argument"):
         call_command("run_jobs", "--reload", "--trial-run")
+
+
+def test_a_run_on_a_timer_has_no_alive_file(tmp_path, capsys):
+    with pytest.raises(SystemExit, match="1"):
+        call_command("run_jobs", "--once", "--alive-file", str(tmp_path / "alive"))
+    assert capsys.readouterr().err == "--alive-file and --once exclude each other.\n"
+    assert list(tmp_path.iterdir()) == []

@@ -19,6 +19,7 @@ from quick_jobs.management.job_choice import find_jobs, log_jobs
 from quick_jobs.management.job_list import lines_about
 from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand
 from quick_jobs.management.runner_settings import history_of, runner_options
+from quick_jobs.management.signs_of_life import signs_of_life
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner
@@ -87,6 +88,12 @@ class Command(RunnerCommand):
         parser.add_argument(
             "--print-jobs", action="store_true", help="Print the jobs and their schedules."
         )
+        parser.add_argument(
+            "--alive-file",
+            metavar="PATH",
+            help="Touch this file at each heartbeat, with or without a history, and delete it at "
+            "the end: the runner works as long as the file is new.",
+        )
         how = parser.add_mutually_exclusive_group()
         how.add_argument(
             "--once",
@@ -102,6 +109,8 @@ class Command(RunnerCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         self.patience = options["stop_timeout"]
         stop_when_asked: StopWhenAsked = stop_on_signals
+        if options["once"] and options["alive_file"] is not None:
+            self.refuse("--alive-file and --once exclude each other.")
         if options["reload"]:
             if options["once"]:
                 self.refuse("--reload and --once exclude each other.")
@@ -131,8 +140,11 @@ class Command(RunnerCommand):
                     wait_until_written(_PRINTED_WITHIN)
 
             new_plan: NewPlan = RunDue if options["once"] else Planning
-            runner = Runner(jobs, history, own_options, new_plan=new_plan)
-            status = self.run_until_over(runner, history.is_kept, announce, stop_when_asked)
+            with self.refusing(), signs_of_life(options, len(jobs)) as observer:
+                runner = Runner(jobs, history, own_options, new_plan=new_plan, observer=observer)
+                status = self.run_until_over(
+                    runner, history.is_kept, announce, stop_when_asked
+                )
         if status:
             sys.exit(status)
 

@@ -1,26 +1,39 @@
-"""Django signals that tell of executions, for example to report failures.
+"""Django signals about executions and runners, for example to report failures.
 
-They are sent by the thread that runs the job, in the context of the job; the
-``sender`` is the job, so that a receiver can be connected for one job alone.
-An error in a receiver is logged and changes nothing. Receivers are waited
-for, and their time is not the job's: it counts neither for its duration nor
-for its timeout.
+An error in a receiver is logged and changes nothing.
 
 ``execution_started`` is sent before the job's function is entered, with
 
 - ``job_name``: the job's dotted path.
 
-``execution_finished`` is sent when the function has ended, with
+``execution_finished`` is sent when the function has ended, or when its runner
+no longer waits for that: once for each execution. It is sent with
 
 - ``job_name``: the job's dotted path;
 - ``outcome``: one of ``JobExecution``'s: ``"succeeded"``, ``"failed"``,
-  ``"interrupted"``, or ``"timed_out"`` if it ended, but too late;
-- ``duration``: how long the function ran, a ``timedelta``;
-- ``exception``: what it raised, or None; also None when it was interrupted.
+  ``"interrupted"``, ``"timed_out"`` or ``"abandoned"``;
+- ``duration``: how long the function ran, or has run so far, a ``timedelta``;
+- ``exception``: what it raised, or None; also None when it was interrupted, and
+  while it runs.
 
-A function that does not end before its runner has to leave sends no
-``execution_finished``: that it timed out or was abandoned is logged at ERROR,
-under ``quick_jobs``, and stands in the history.
+Both are sent by the thread that runs the job, in the context of the job; the
+``sender`` is the job, so that a receiver can be connected for one job alone.
+Receivers are waited for, and their time is not the job's: it counts neither
+for its duration nor for its timeout.
+
+A function that does not end keeps its thread. That it timed out or was
+abandoned is sent by a thread of its own, and so is ``runner_stopped``. Their
+receivers have what is left of the stop timeout, and a second at least; then
+the process ends without them.
+
+``runner_stopped`` is sent at the end of ``run_jobs``, ``run_jobs --once`` and
+``run_job``, with ``JobRunner`` as ``sender``, and with
+
+- ``reason``: one of ``JobRunner.STOP_REASONS``, like ``"signal"`` or ``"timed_out"``;
+- ``detail``: what more there is to say, like ``"SIGTERM"``;
+- ``exit_status``: that of the process.
+
+A runner that is killed, or told to stop a third time, sends none.
 """
 
 from __future__ import annotations
@@ -32,12 +45,13 @@ from django.dispatch import Signal
 from quick_jobs.logs import get_logger
 from quick_jobs.tracebacks import presentable
 
-__all__ = ["execution_finished", "execution_started"]
+__all__ = ["execution_finished", "execution_started", "runner_stopped"]
 
 logger = get_logger(__name__)
 
 execution_started = Signal()
 execution_finished = Signal()
+runner_stopped = Signal()
 
 
 def send(signal: Signal, sender: object, **facts: Any) -> None:

@@ -61,6 +61,7 @@ class Execution:
     """
 
     __slots__ = (
+        "_turns",
         "call",
         "capture",
         "due",
@@ -100,6 +101,7 @@ class Execution:
         self.note = ""
         self.fingerprint = ""
         self.was_observed = False
+        self._turns = [None]
 
     @property
     def name(self) -> str:
@@ -129,6 +131,14 @@ class Execution:
     def record(self) -> Record:
         """Return what is known of it now."""
         return record_of(self)
+
+    def take_turn_to_tell(self) -> bool:
+        """Return True once: to the worker or the loop, which then signals its end."""
+        try:
+            self._turns.pop()
+        except IndexError:
+            return False
+        return True
 
     def end(self, outcome: str, duration: float, error: str = "", traceback: str = "") -> None:
         """Settle how it ended; after more than its job's timeout, it has timed out."""
@@ -206,7 +216,7 @@ def perform(
         clean_up(f"a receiver of execution_started for {job.name}")
     exception = _call(execution, max_traceback, clock, wall_clock)
     clean_up(job.name)
-    if execution_finished.receivers:
+    if execution_finished.receivers and execution.take_turn_to_tell():
         send(
             execution_finished,
             job,

@@ -117,9 +117,7 @@ class Runner:
                 self.step()
         except Exception as exc:
             self._break_down(exc)
-        if not self._stopping.has_abandoned:
-            self._pool.join(LAST_WRITES)
-        return self._shutdown.exit_status or self._planning.exit_status
+        return self._stopping.end(self._planning.exit_status, self._clock())
 
     def request_stop(self, signal: str) -> None:
         """Stop; asked a second time, stop without waiting for the jobs. Safe in signal handlers."""

@@ -10,6 +10,7 @@ from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.execution_record import record_given_up
+from quick_jobs.runner.late_signals import LateSignals
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
 
@@ -19,9 +20,13 @@ NEVER_BEGUN = "the runner stopped before the job began"
 
 
 class Outbox:
-    """Records that wait for :meth:`send`. ``max_traceback`` is in bytes."""
+    """Records that wait for :meth:`send`. ``max_traceback`` is in bytes.
+
+    Its ``late_signals`` tell receivers what the threads of jobs cannot.
+    """
 
     def __init__(self, history: History, max_traceback: int) -> None:
+        self.late_signals = LateSignals()
         self._history = history
         self._max_traceback = max_traceback
         self._records: List[Record] = []
@@ -32,19 +37,19 @@ class Outbox:
 
     def put_never_begun(self, execution: Execution, now: float) -> None:
         """Put on record that ``execution`` did not begin before the runner stopped."""
-        self._put_given_up(execution, JobExecution.INTERRUPTED, NEVER_BEGUN, "", now)
+        self._records.append(
+            record_given_up(execution, JobExecution.INTERRUPTED, now, NEVER_BEGUN, "")
+        )
 
     def put_given_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
-        """Put on record, and log, that ``execution`` is waited for no longer, and where it is."""
+        """Put on record, log and signal that ``execution`` is waited for no longer."""
         stack = execution.stack(self._max_traceback)
         logger.error("%s %s\n%s", execution.name, error, stack)
         stack = storable(filtered(stack), self._max_traceback)
-        self._put_given_up(execution, outcome, error, stack, now)
-
-    def _put_given_up(
-        self, execution: Execution, outcome: str, error: str, stack: str, now: float
-    ) -> None:
-        self._records.append(record_given_up(execution, outcome, now, error, stack))
+        record = record_given_up(execution, outcome, now, error, stack)
+        self._records.append(record)
+        if record.outcome == outcome and execution.take_turn_to_tell():
+            self.late_signals.send_given_up(execution.scheduled.job, record)
 
     def send(self) -> None:
         """Have the history write what there is."""

@@ -14,7 +14,7 @@ from quick_jobs.runner.enumeration import enumeration
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.running import RunningExecutions
-from quick_jobs.runner.shutdown import Phase, Shutdown
+from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
 from quick_jobs.text_filter import filtered
@@ -126,3 +126,18 @@ class Stopping:
         self._pool.stop()
         self._outbox.send()
         self._history.stop(StopInfo(shutdown.reason, filtered(shutdown.detail), self._wall_clock()))
+
+    def end(self, exit_status: int, now: float) -> int:
+        """Have the threads leave, and tell receivers; return the exit status.
+
+        That is ``exit_status`` if nothing has given a worse one. Receivers may use up what is left
+        of the stop timeout, and a second at least.
+        """
+        shutdown = self._shutdown
+        if not self.has_abandoned:
+            self._pool.join(LAST_WRITES)
+        status = shutdown.exit_status or exit_status
+        late_signals = self._outbox.late_signals
+        late_signals.send_stopped(shutdown.reason, filtered(shutdown.detail), status)
+        late_signals.wait(max(LAST_WRITES, (shutdown.deadline or now) - now))
+        return status

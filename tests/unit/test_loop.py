@@ -27,7 +27,7 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner, RunnerOptions, loop
 from quick_jobs.runner.shutdown import Phase
-from quick_jobs.signals import execution_finished, execution_started
+from quick_jobs.signals import execution_finished, execution_started, runner_stopped
 from tests.records import an_identity
 from tests.site import wait_until
 
@@ -876,6 +876,72 @@ def test_a_receiver_that_exits_stops_no_runner(bench, signal):
     assert set(bench.history.outcomes) == {JobExecution.SUCCEEDED}
     runner.request_stop("SIGTERM")
     assert runner.run() == 0
+
+
+@pytest.fixture
+def told():
+    """What a receiver of the ends of executions and runners has been told, in order."""
+    told = []
+
+    def receive(signal, sender, **facts):
+        told.append((sender, facts, threading.current_thread().name))
+
+    for signal in (execution_finished, runner_stopped):
+        signal.connect(receive)
+    yield told
+    for signal in (execution_finished, runner_stopped):
+        signal.disconnect(receive)
+
+
+def test_a_timeout_and_then_the_end_of_the_runner_are_signalled_once_each(bench, told):
+    job = bench.blocking_job(timeout=timedelta(minutes=1))
+    runner = bench.runner(job)
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(60)
+    drive(runner, lambda: told)
+    job.let_go.set()
+    assert runner.run() == 1
+    (sender, facts, thread), (stopped_sender, stopped, stopped_thread) = told
+    assert sender is job
+    assert facts.pop("duration") >= timedelta(minutes=1)
+    assert facts == {"job_name": job.name, "outcome": "timed_out", "exception": None}
+    assert stopped_sender is JobRunner
+    detail = f"{job.name} ran over its timeout of 1 min"
+    assert stopped == {"reason": "timed_out", "detail": detail, "exit_status": 1}
+    assert thread == stopped_thread == "quick_jobs late signals"
+
+
+def test_what_is_abandoned_is_signalled_and_what_has_not_begun_is_not(bench, told):
+    bench.history.confirms = False
+    job, waiting = bench.blocking_job(), bench.blocking_job(variance=timedelta(minutes=1))
+    bench.chance = 0.5
+    runner = bench.runner(job, waiting)
+    bench.history.tell(StartsRecorded([1]))
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(30)
+    runner.step()
+    runner.request_stop("SIGTERM")
+    drive(runner, lambda: runner._shutdown.phase is Phase.STOPPING)
+    bench.clock.advance(5)
+    assert runner.run() == 1
+    assert [(sender, facts.get("outcome")) for sender, facts, _ in told] == [
+        (job, "abandoned"),
+        (JobRunner, None),
+    ]
+
+
+def test_receivers_that_block_hold_up_the_end_for_a_second_after_the_stop_timeout(
+    bench, blocking_receiver, caplog
+):
+    job = bench.blocking_job(timeout=timedelta(minutes=1))
+    runner = bench.runner(job, stop_timeout=0.0)
+    drive(runner, job.entered.is_set)
+    bench.clock.advance(60)
+    began = time.monotonic()
+    assert runner.run() == 1
+    assert time.monotonic() - began < 10
+    assert blocking_receiver.entered.is_set()
+    assert "receivers of signals have not ended in time" in caplog.text
 
 
 # When something in the runner itself goes wrong.

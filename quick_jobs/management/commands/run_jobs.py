@@ -142,9 +142,7 @@ class Command(RunnerCommand):
             new_plan: NewPlan = RunDue if options["once"] else Planning
             with self.refusing(), signs_of_life(options, len(jobs)) as observer:
                 runner = Runner(jobs, history, own_options, new_plan=new_plan, observer=observer)
-                status = self.run_until_over(
-                    runner, history.is_kept, announce, stop_when_asked
-                )
+                status = self.run_until_over(runner, history.is_kept, announce, stop_when_asked)
         if status:
             sys.exit(status)
 

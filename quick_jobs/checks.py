@@ -18,6 +18,10 @@
 ``quick_jobs.E013``    ``QUICK_JOBS_LOG_FILTER`` is wrong
 ``quick_jobs.E014``    ``QUICK_JOBS_RELEASE`` is wrong
 ``quick_jobs.E015``    ``QUICK_JOBS_STATUS_TOKEN`` is wrong
+``quick_jobs.E016``    ``QUICK_JOBS_ALERTS`` is wrong
+``quick_jobs.E017``    ``QUICK_JOBS_ALERT_AFTER`` is wrong
+``quick_jobs.E018``    ``QUICK_JOBS_ALERT_REMINDER`` is wrong
+``quick_jobs.E019``    ``QUICK_JOBS_HEARTBEAT_URL`` is wrong
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
 ``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
@@ -65,6 +69,10 @@ _SETTINGS = {
     "quick_jobs.E013": "log_filter",
     "quick_jobs.E014": "release",
     "quick_jobs.E015": "status_token",
+    "quick_jobs.E016": "alerts",
+    "quick_jobs.E017": "alert_after",
+    "quick_jobs.E018": "alert_reminder",
+    "quick_jobs.E019": "heartbeat_url",
 }
 
 #: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.

@@ -9,7 +9,7 @@ import importlib
 import sys
 import threading
 from concurrent.futures import Executor
-from typing import Awaitable, Callable, List, MutableMapping, Optional, TypeVar
+from typing import Any, Awaitable, Callable, Dict, List, MutableMapping, Optional, TypeVar
 
 import django
 from django.db import connections
@@ -205,3 +205,20 @@ def _imported(module: str, attribute: str) -> Optional[Callable[[str], dt.tzinfo
     except ImportError:
         return None
     return found
+
+
+if django.VERSION >= (6, 1):
+
+    def mail_connection() -> Dict[str, Any]:
+        """Return the arguments for sending mail with a time limit: ``MAILERS`` has it."""
+        return {}
+
+else:
+    from django.core.mail import get_connection
+
+    def mail_connection() -> Dict[str, Any]:
+        """Return the arguments for sending mail with a time limit, where the site has set none."""
+        connection: Any = get_connection()
+        if getattr(connection, "timeout", 0) is None:
+            connection.timeout = 30  # Django waits without an end
+        return {"connection": connection}

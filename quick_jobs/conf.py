@@ -6,13 +6,17 @@ import logging
 import os
 import reprlib
 from datetime import timedelta
-from typing import Any, Callable, Dict, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, Optional
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from quick_jobs.durations import to_timedelta
+from quick_jobs.ping_urls import problem_of_url
+
+if TYPE_CHECKING:
+    from quick_jobs.alerts import Alert
 
 DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_HEARTBEAT_INTERVAL": timedelta(seconds=15),
@@ -26,6 +30,10 @@ DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_LOG_FILTER": None,
     "QUICK_JOBS_RELEASE": None,
     "QUICK_JOBS_STATUS_TOKEN": None,
+    "QUICK_JOBS_ALERTS": None,
+    "QUICK_JOBS_ALERT_AFTER": 1,
+    "QUICK_JOBS_ALERT_REMINDER": timedelta(days=1),
+    "QUICK_JOBS_HEARTBEAT_URL": None,
 }
 
 #: Both ends of a traceback and a word about what is missing between them fit in this.
@@ -138,6 +146,41 @@ class Conf:
                 "QUICK_JOBS_STATUS_TOKEN must be None or a str without spaces that is not empty"
             )
         return value
+
+    @property
+    def alerts(self) -> Optional[Callable[[Alert], object]]:
+        """What is called with each alert, or None."""
+        found: Optional[Callable[[Alert], object]] = _callable(
+            "QUICK_JOBS_ALERTS", "a callable that takes an alert"
+        )
+        return found
+
+    @property
+    def alert_after(self) -> int:
+        """After how many failures in a row a job's failure is an alert."""
+        value = _value("QUICK_JOBS_ALERT_AFTER")
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise ImproperlyConfigured(
+                "QUICK_JOBS_ALERT_AFTER must be a whole number of failures, 1 or more, "
+                f"not {reprlib.repr(value)}"
+            )
+        return value
+
+    @property
+    def alert_reminder(self) -> timedelta:
+        """After how long something that goes on is an alert again."""
+        return _positive_duration("QUICK_JOBS_ALERT_REMINDER")
+
+    @property
+    def heartbeat_url(self) -> Optional[str]:
+        """What is fetched while a runner works, or None."""
+        value = _value("QUICK_JOBS_HEARTBEAT_URL")
+        if value is None:
+            return None
+        problem = problem_of_url(value)
+        if problem:
+            raise ImproperlyConfigured(f"QUICK_JOBS_HEARTBEAT_URL must be None or {problem}")
+        return str(value)
 
 
 conf = Conf()

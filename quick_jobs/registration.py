@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Callable, Dict, FrozenSet, List, Optional, Tup
 
 from quick_jobs.descriptions import description_of
 from quick_jobs.durations import Duration, to_timedelta
+from quick_jobs.ping_urls import check_url
 from quick_jobs.schedules import Schedule, is_schedule, parse_schedule
 from quick_jobs.signatures import is_async, problem_of
 
@@ -39,6 +40,7 @@ class RegisteredJob:
         timeout: Optional[timedelta] = None,
         schedule: Optional[Schedule] = None,
         resume: bool = False,
+        ping: Optional[str] = None,
     ) -> None:
         self._func = func
         self._name = _name_of(func)
@@ -48,6 +50,7 @@ class RegisteredJob:
         self._is_async = is_async(func)
         self._schedule = schedule
         self._resume = resume
+        self._ping = ping
         self._caller = ""
         self._imports = _running_imports()
         functools.update_wrapper(self, func, updated=())
@@ -91,6 +94,11 @@ class RegisteredJob:
     def resume(self) -> bool:
         """Whether the schedule goes on over a restart of the runner."""
         return self._resume
+
+    @property
+    def ping(self) -> Optional[str]:
+        """The URL that is fetched when it starts and ends, or None."""
+        return self._ping
 
     @property
     def registered_in(self) -> str:
@@ -147,6 +155,7 @@ def register_job(
     enabled: bool = True,
     *,
     resume: bool = False,
+    ping: Optional[str] = None,
 ) -> Callable[[JobFunction], JobFunction]:
     """Have the function run again ``interval`` plus a random part of ``variance`` after each start.
 
@@ -155,8 +164,9 @@ def register_job(
     times, each plus a random part of ``variance``. When an execution takes
     longer than ``timeout``, the runner stops with an error. With
     ``enabled=False`` the function stays what it is. With ``resume=True`` the
-    schedule goes on over a restart of the runner. Raises TypeError and
-    ValueError that name the argument and the function.
+    schedule goes on over a restart of the runner. ``ping`` is a URL that the
+    runner fetches when the job starts and ends. Raises TypeError and ValueError
+    that name the argument and the function.
     """
     given, given_resume = cast(object, interval), cast(object, resume)
     schedule = cast(Schedule, given) if is_schedule(given) else None
@@ -172,6 +182,8 @@ def register_job(
         if not isinstance(given_resume, bool):
             shown = reprlib.repr(given_resume)
             raise TypeError(f"The resume of {name} must be True or False, not {shown}")
+        if ping is not None:
+            check_url(ping, f"The ping of {name}")
         job = RegisteredJob(
             function,
             interval=to_timedelta(
@@ -185,6 +197,7 @@ def register_job(
             timeout=None if timeout is None else to_timedelta(timeout, f"The timeout of {name}"),
             schedule=schedule,
             resume=given_resume,
+            ping=ping,
         )
         if job.timeout == timedelta(0):
             raise ValueError(f"The timeout of {name} must be more than 0, not {timeout!r}")

@@ -16,7 +16,7 @@ from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.history.storage import Storage
 from quick_jobs.logs import get_logger
-from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.models import JobExecution
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import RunnerOptions
 
@@ -41,8 +41,8 @@ def runner_options(options: Any) -> RunnerOptions:
     )
 
 
-def history_of(jobs: Sequence[RegisteredJob], kind: str = JobRunner.RUNNER) -> History:
-    """Return a history for a runner of this ``kind``; one that keeps nothing on other databases.
+def history_of(jobs: Sequence[RegisteredJob], identity: RunnerIdentity) -> History:
+    """Return a history for the runner ``identity``; one that keeps nothing on other databases.
 
     Raises ``ImproperlyConfigured`` if the database cannot hold one.
     """
@@ -59,5 +59,5 @@ def history_of(jobs: Sequence[RegisteredJob], kind: str = JobRunner.RUNNER) -> H
         return NoHistory()
     for error in check_database():
         raise ImproperlyConfigured(error.msg)
-    storage = Storage(RunnerIdentity.of_this_process(kind), jobs)
+    storage = Storage(identity, jobs)
     return Recorder(storage, conf.heartbeat_interval.total_seconds())

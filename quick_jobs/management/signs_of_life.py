@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import contextlib
 import os
-from typing import Any, Iterator, Optional
+from typing import Any, Iterator, List, Optional
 
 from quick_jobs.conf import conf
 from quick_jobs.discovery import JobsError
 from quick_jobs.runner.alive_file import AliveFile
-from quick_jobs.runner.observer import NOBODY, Observer
+from quick_jobs.runner.observer import Observer
 from quick_jobs.runner.service_manager import ServiceManager
 from quick_jobs.runner.signs_of_life import SignsOfLife
 
 
 @contextlib.contextmanager
-def signs_of_life(options: Any, jobs: int) -> Iterator[Observer]:
+def signs_of_life(options: Any, jobs: int) -> Iterator[List[Observer]]:
     """Give what makes them, for a runner of so many ``jobs``; at the end, the file is deleted.
 
     Raises :exc:`JobsError` if the file cannot be written.
@@ -23,7 +23,7 @@ def signs_of_life(options: Any, jobs: int) -> Iterator[Observer]:
     path: Optional[str] = options["alive_file"]
     service_manager = ServiceManager.of(os.environ)
     if path is None and service_manager is None:
-        yield NOBODY
+        yield []
         return
     alive_file = None if path is None else AliveFile(path)
     try:
@@ -33,9 +33,8 @@ def signs_of_life(options: Any, jobs: int) -> Iterator[Observer]:
         why = getattr(exc, "strerror", None) or exc
         raise JobsError([f"--alive-file {path} cannot be written: {why}."]) from exc
     try:
-        yield SignsOfLife(
-            alive_file, service_manager, jobs, conf.heartbeat_interval.total_seconds()
-        )
+        heartbeat_interval = conf.heartbeat_interval.total_seconds()
+        yield [SignsOfLife(alive_file, service_manager, jobs, heartbeat_interval)]
     finally:
         if alive_file:
             alive_file.remove()

@@ -33,6 +33,7 @@ from quick_jobs.runner.execution_record import record_of
 from quick_jobs.runner.job_call import JobCall
 from quick_jobs.runner.results import take_result
 from quick_jobs.runner.scheduled_job import ScheduledJob
+from quick_jobs.runner.turn import Turn
 from quick_jobs.signals import execution_finished, execution_started, send
 from quick_jobs.text_filter import filtered, filtered_line
 from quick_jobs.tracebacks import (
@@ -61,7 +62,6 @@ class Execution:
     """
 
     __slots__ = (
-        "_turns",
         "call",
         "capture",
         "due",
@@ -76,6 +76,7 @@ class Execution:
         "number",
         "outcome",
         "scheduled",
+        "signals_end",
         "started_at",
         "thread_id",
         "traceback",
@@ -101,7 +102,7 @@ class Execution:
         self.note = ""
         self.fingerprint = ""
         self.was_observed = False
-        self._turns = [None]
+        self.signals_end = Turn([None])  # the worker or the loop
 
     @property
     def name(self) -> str:
@@ -131,14 +132,6 @@ class Execution:
     def record(self) -> Record:
         """Return what is known of it now."""
         return record_of(self)
-
-    def take_turn_to_tell(self) -> bool:
-        """Return True once: to the worker or the loop, which then signals its end."""
-        try:
-            self._turns.pop()
-        except IndexError:
-            return False
-        return True
 
     def end(self, outcome: str, duration: float, error: str = "", traceback: str = "") -> None:
         """Settle how it ended; after more than its job's timeout, it has timed out."""
@@ -216,7 +209,7 @@ def perform(
         clean_up(f"a receiver of execution_started for {job.name}")
     exception = _call(execution, max_traceback, clock, wall_clock)
     clean_up(job.name)
-    if execution_finished.receivers and execution.take_turn_to_tell():
+    if execution_finished.receivers and execution.signals_end.take():
         send(
             execution_finished,
             job,

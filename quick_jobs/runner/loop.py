@@ -30,7 +30,7 @@ from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.schedule import Schedule
-from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
+from quick_jobs.runner.shutdown import LAST_WRITES, REFUSED, Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.stopping import Stopping
 from quick_jobs.runner.workers import WorkerPool
@@ -75,7 +75,7 @@ class Runner:
                 ThreadDied: self._on_thread_died,
             }
         )
-        self._outbox = Outbox(history, options.max_traceback)
+        self._outbox = Outbox(history, options.max_traceback, observer)
         self._context = contextvars.copy_context()
         self._pool: WorkerPool[Execution] = WorkerPool(
             self._work, lambda error: self._inbox.put(ThreadDied("a worker", error))
@@ -172,6 +172,7 @@ class Runner:
 
     def _hand_out(self, execution: Execution, now: float) -> None:
         self._running.add(execution, now)
+        self._observer.started(execution)
         self._pool.submit(execution, now)
 
     def _work(self, execution: Execution) -> None:
@@ -195,7 +196,7 @@ class Runner:
             return
         if execution.ran_over():
             self._stop_for_timeout(execution)
-        self._outbox.put([execution.record()])
+        self._outbox.put_ended(execution)
         env = execution.env
         if env.fatal_errors_requested and execution.outcome == JobExecution.FAILED:
             detail = f"{execution.name}: {execution.error}"
@@ -213,7 +214,7 @@ class Runner:
 
     def _on_history_refused(self, message: HistoryRefused) -> None:
         self.refusal = message.why
-        self._stop(JobRunner.CRASHED, "the history cannot be kept", exit_status=1)
+        self._stop(JobRunner.CRASHED, REFUSED, exit_status=1)
 
     def _on_history_closed(self, message: HistoryClosed) -> None:
         self._stopping.history_is_closed = True

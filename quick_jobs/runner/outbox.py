@@ -11,6 +11,7 @@ from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.execution_record import record_given_up
 from quick_jobs.runner.late_signals import LateSignals
+from quick_jobs.runner.observer import Observer
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
 
@@ -22,11 +23,13 @@ NEVER_BEGUN = "the runner stopped before the job began"
 class Outbox:
     """Records that wait for :meth:`send`. ``max_traceback`` is in bytes.
 
-    Its ``late_signals`` tell receivers what the threads of jobs cannot.
+    ``observer`` hears of ends at once. Receivers of signals are told what the threads of jobs
+    cannot say.
     """
 
-    def __init__(self, history: History, max_traceback: int) -> None:
-        self.late_signals = LateSignals()
+    def __init__(self, history: History, max_traceback: int, observer: Observer) -> None:
+        self._late_signals = LateSignals()
+        self._observer = observer
         self._history = history
         self._max_traceback = max_traceback
         self._records: List[Record] = []
@@ -35,11 +38,14 @@ class Outbox:
         """Add ``records``."""
         self._records += records
 
+    def put_ended(self, execution: Execution) -> None:
+        """Add how ``execution`` ended."""
+        self._put_end(execution, execution.record())
+
     def put_never_begun(self, execution: Execution, now: float) -> None:
         """Put on record that ``execution`` did not begin before the runner stopped."""
-        self._records.append(
-            record_given_up(execution, JobExecution.INTERRUPTED, now, NEVER_BEGUN, "")
-        )
+        record = record_given_up(execution, JobExecution.INTERRUPTED, now, NEVER_BEGUN, "")
+        self._put_end(execution, record)
 
     def put_given_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
         """Put on record, log and signal that ``execution`` is waited for no longer."""
@@ -47,9 +53,19 @@ class Outbox:
         logger.error("%s %s\n%s", execution.name, error, stack)
         stack = storable(filtered(stack), self._max_traceback)
         record = record_given_up(execution, outcome, now, error, stack)
+        self._put_end(execution, record)
+        if record.outcome == outcome and execution.signals_end.take():
+            self._late_signals.send_given_up(execution.scheduled.job, record)
+
+    def put_stopped(self, reason: str, detail: str, exit_status: int, patience: float) -> None:
+        """Say why and how the runner ends; wait ``patience`` seconds at most for receivers."""
+        self._observer.stopped(reason, detail, exit_status)
+        self._late_signals.send_stopped(reason, detail, exit_status)
+        self._late_signals.wait(patience)
+
+    def _put_end(self, execution: Execution, record: Record) -> None:
         self._records.append(record)
-        if record.outcome == outcome and execution.take_turn_to_tell():
-            self.late_signals.send_given_up(execution.scheduled.job, record)
+        self._observer.ended(execution, record)
 
     def send(self) -> None:
         """Have the history write what there is."""

@@ -9,6 +9,10 @@ from typing import Optional
 LAST_WRITES = 1.0
 
 
+#: What is said of a runner that could not begin; the log has more.
+REFUSED = "the history cannot be kept"
+
+
 class Phase(enum.Enum):
     """What the runner is doing."""
 

@@ -137,7 +137,6 @@ class Stopping:
         if not self.has_abandoned:
             self._pool.join(LAST_WRITES)
         status = shutdown.exit_status or exit_status
-        late_signals = self._outbox.late_signals
-        late_signals.send_stopped(shutdown.reason, filtered(shutdown.detail), status)
-        late_signals.wait(max(LAST_WRITES, (shutdown.deadline or now) - now))
+        patience = max(LAST_WRITES, (shutdown.deadline or now) - now)
+        self._outbox.put_stopped(shutdown.reason, filtered(shutdown.detail), status, patience)
         return status

@@ -14,7 +14,7 @@ SHOWS_ITS_ENVIRONMENT = """
 
     @register_job(3600)
     def works(env):
-        print("for children:", os.environ.get("NOTIFY_SOCKET"))
+        print(f"for children: {os.environ.get('NOTIFY_SOCKET')}")
 """
 
 

@@ -73,6 +73,10 @@ def test_a_site_without_any_settings_passes():
         ("quick_jobs.E012", "QUICK_JOBS_MAX_LOG", "16384"),
         ("quick_jobs.E013", "QUICK_JOBS_LOG_FILTER", "None"),
         ("quick_jobs.E014", "QUICK_JOBS_RELEASE", "None"),
+        ("quick_jobs.E016", "QUICK_JOBS_ALERTS", "None"),
+        ("quick_jobs.E017", "QUICK_JOBS_ALERT_AFTER", "1"),
+        ("quick_jobs.E018", "QUICK_JOBS_ALERT_REMINDER", "1 day"),
+        ("quick_jobs.E019", "QUICK_JOBS_HEARTBEAT_URL", "None"),
     ],
 )
 @pytest.mark.parametrize("deploy", [False, True])

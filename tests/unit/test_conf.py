@@ -13,6 +13,7 @@ DURATIONS = {
     "QUICK_JOBS_LOST_AFTER": "lost_after",
     "QUICK_JOBS_START_RECORD_TIMEOUT": "start_record_timeout",
     "QUICK_JOBS_HISTORY_RETENTION": "history_retention",
+    "QUICK_JOBS_ALERT_REMINDER": "alert_reminder",
 }
 
 
@@ -36,6 +37,10 @@ def test_all_settings_are_optional():
     assert conf.max_log == 16384
     assert conf.log_filter is None
     assert conf.release == ""
+    assert conf.alerts is None
+    assert conf.alert_after == 1
+    assert conf.alert_reminder == timedelta(days=1)
+    assert conf.heartbeat_url is None
 
 
 @pytest.mark.parametrize(("setting", "attribute"), DURATIONS.items())
@@ -168,3 +173,25 @@ def test_a_release_that_is_no_text_is_an_error_that_names_the_setting(settings, 
     with pytest.raises(ImproperlyConfigured) as error:
         conf.release  # noqa: B018
     assert str(error.value) == f"QUICK_JOBS_RELEASE must be a str or None, not {value!r}"
+
+
+@pytest.mark.parametrize(
+    ("setting", "value", "attribute"),
+    [
+        ("QUICK_JOBS_ALERTS", print, "alerts"),
+        ("QUICK_JOBS_ALERTS", "quick_jobs.alerts.nobody", "alerts"),
+        ("QUICK_JOBS_ALERTS", "quick_jobs.alerts.KINDS", "alerts"),
+        ("QUICK_JOBS_ALERT_AFTER", 0, "alert_after"),
+        ("QUICK_JOBS_ALERT_AFTER", True, "alert_after"),
+        ("QUICK_JOBS_ALERT_AFTER", "3", "alert_after"),
+        ("QUICK_JOBS_ALERT_REMINDER", 0, "alert_reminder"),
+        ("QUICK_JOBS_HEARTBEAT_URL", "hc-ping.com/uuid", "heartbeat_url"),
+        ("QUICK_JOBS_HEARTBEAT_URL", 7, "heartbeat_url"),
+    ],
+)
+def test_a_wrong_value_for_alerts_is_an_error_that_names_the_setting(
+    settings, setting, value, attribute
+):
+    setattr(settings, setting, value)
+    with pytest.raises(ImproperlyConfigured, match=f"^{setting} must be "):
+        getattr(conf, attribute)

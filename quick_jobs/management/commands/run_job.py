@@ -11,6 +11,7 @@ from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError, all_jobs, check_runnable, included_jobs
 from quick_jobs.history import History, NoHistory
+from quick_jobs.history.storage import RunnerIdentity
 from quick_jobs.logs import in_background
 from quick_jobs.management.arguments import seconds
 from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand
@@ -52,8 +53,9 @@ class Command(RunnerCommand):
             with self.refusing():
                 jobs = _find_job(options["name"])
                 own_options = runner_options(options)._replace(prunes=False)
+                identity = RunnerIdentity.of_this_process(JobRunner.COMMAND)
                 history: History = (
-                    NoHistory() if options["no_history"] else history_of(jobs, JobRunner.COMMAND)
+                    NoHistory() if options["no_history"] else history_of(jobs, identity)
                 )
             runner = Runner(jobs, history, own_options, new_plan=RunNow)
             status = self.run_until_over(runner, history.is_kept, lambda: None)

@@ -13,6 +13,7 @@ from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory
+from quick_jobs.history.storage import RunnerIdentity
 from quick_jobs.logs import in_background, say, wait_until_written
 from quick_jobs.management.arguments import seconds
 from quick_jobs.management.job_choice import find_jobs, log_jobs
@@ -20,9 +21,11 @@ from quick_jobs.management.job_list import lines_about
 from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand
 from quick_jobs.management.runner_settings import history_of, runner_options
 from quick_jobs.management.signs_of_life import signs_of_life
+from quick_jobs.management.telling import telling
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner
+from quick_jobs.runner.observer import NOBODY, Observers
 from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.single_runs import RunDue
@@ -125,7 +128,10 @@ class Command(RunnerCommand):
             with self.refusing():
                 jobs = find_jobs(options["include_jobs"], options["exclude_jobs"])
                 own_options = runner_options(options)
-                history = _history(jobs, options)
+                identity = RunnerIdentity.of_this_process(
+                    JobRunner.ONCE if options["once"] else JobRunner.RUNNER
+                )
+                history = _history(jobs, options, identity)
             if options["trial_run"]:
                 log_jobs(jobs)
                 if options["print_jobs"]:
@@ -140,7 +146,10 @@ class Command(RunnerCommand):
                     wait_until_written(_PRINTED_WITHIN)
 
             new_plan: NewPlan = RunDue if options["once"] else Planning
-            with self.refusing(), signs_of_life(options, len(jobs)) as observer:
+            with self.refusing(), contextlib.ExitStack() as stack:
+                observers = stack.enter_context(signs_of_life(options, len(jobs)))
+                observers += stack.enter_context(telling(jobs, identity, history.is_kept))
+                observer = Observers(observers) if observers else NOBODY
                 runner = Runner(jobs, history, own_options, new_plan=new_plan, observer=observer)
                 status = self.run_until_over(runner, history.is_kept, announce, stop_when_asked)
         if status:
@@ -153,10 +162,8 @@ class Command(RunnerCommand):
                 self.stdout.write(line)
 
 
-def _history(jobs: Sequence[RegisteredJob], options: Any) -> History:
-    if not options["once"]:
-        return NoHistory() if options["no_history"] else history_of(jobs)
-    history = NoHistory() if options["no_history"] else history_of(jobs, JobRunner.ONCE)
-    if not history.is_kept:
+def _history(jobs: Sequence[RegisteredJob], options: Any, identity: RunnerIdentity) -> History:
+    history = NoHistory() if options["no_history"] else history_of(jobs, identity)
+    if options["once"] and not history.is_kept:
         raise JobsError(["--once needs the history: what is due depends on the last starts."])
     return history

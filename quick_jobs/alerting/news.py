@@ -1,0 +1,150 @@
+"""What the runner's loop has judged and told, by the thread that sends. It never waits."""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import math
+import time
+from typing import Callable, Dict, List, Optional, Sequence, Set
+
+from quick_jobs.alerting.endings import ERRORS
+from quick_jobs.alerting.job_news import JobNews
+from quick_jobs.alerting.runner_news import RunnerNews
+from quick_jobs.alerting.sender import Sender
+from quick_jobs.alerting.streaks import TELLING
+from quick_jobs.alerts import Alert
+from quick_jobs.history.record import Record
+from quick_jobs.logs import get_logger
+from quick_jobs.models import JobExecution
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.observer import Observer
+from quick_jobs.runner.running import RunningExecutions
+from quick_jobs.runner.shutdown import REFUSED
+
+# Characters of a traceback that wait with an event: its end is what a mail has.
+_TRACEBACK = 8000
+
+logger = get_logger(__name__)
+
+
+class Alerts(Observer):
+    """Gives what may be news to the thread that sends, which makes alerts of it.
+
+    ``tell`` is called there with each. ``second_look`` and ``heartbeat_interval`` are in seconds.
+    """
+
+    def __init__(
+        self,
+        sender: Sender,
+        jobs: Sequence[RegisteredJob],
+        job_news: JobNews,
+        runner_news: RunnerNews,
+        tell: Callable[[Alert], object],
+        second_look: float,
+        heartbeat_interval: float,
+        wall_clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._sender = sender
+        self._jobs = jobs
+        self._job_news = job_news
+        self._runner_news = runner_news
+        self._tell = tell
+        self._second_look = second_look
+        self._interval = heartbeat_interval
+        self._wall_clock = wall_clock
+        self._began_at = wall_clock()
+        self._next_beat = -math.inf
+        self._look_back_at = math.inf
+        self._well: Set[str] = set()  # jobs that have succeeded and not failed since
+        self._look_at: Dict[int, float] = {}  # what runs for long: when it is to be judged again
+        self._abandoned: List[Record] = []
+        self._has_begun = False
+
+    def next_check(self) -> Optional[float]:
+        return self._next_beat
+
+    def look(self, now: float, is_stopping: bool, running: RunningExecutions) -> None:
+        if now < self._next_beat:
+            return
+        self._next_beat = now + self._interval
+        if not self._has_begun:
+            self._has_begun = True
+            names = [job.name for job in self._jobs]
+            self._sender.put_news(lambda: self._job_news.remember(names, self._began_at))
+            self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
+            self._look_back_at = now + self._second_look
+        elif now >= self._look_back_at and not is_stopping:
+            # The one before may have vanished so lately that it was not known to be lost.
+            self._look_back_at = math.inf
+            self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
+        self._look_at_long_ones(now, running.at_work())
+
+    def ended(self, execution: Execution, record: Record) -> None:
+        self._look_at.pop(record.number, None)
+        if record.outcome == JobExecution.ABANDONED:
+            self._abandoned.append(_cut(record))
+        if record.outcome not in TELLING:
+            return
+        if record.outcome != JobExecution.SUCCEEDED:
+            self._well.discard(record.job)
+        elif record.job in self._well:
+            return
+        else:
+            self._well.add(record.job)
+        cut = _cut(record)
+        self._sender.put_news(lambda: self._send(self._job_news.ended(cut)))
+
+    def stopped(self, reason: str, detail: str, exit_status: int) -> None:
+        if not self._has_begun or detail == REFUSED:
+            return
+        at = dt.datetime.fromtimestamp(self._wall_clock(), dt.timezone.utc)
+        if reason in ERRORS:
+            self._sender.put_news(lambda: self._judge_end(reason, detail, at))
+
+    def _judge_end(self, reason: str, detail: str, at: dt.datetime) -> None:
+        if not self._runner_news.is_news(reason, at):
+            return
+        self._send(self._runner_news.stopped(reason, detail, at))
+        for record in self._abandoned:
+            self._send(self._job_news.abandoned(record))
+
+    def _look_at_long_ones(self, now: float, executions: List[Execution]) -> None:
+        """Have executions judged that run for longer than between two looks."""
+        numbers = {execution.number for execution in executions}
+        self._look_at = {each: at for each, at in self._look_at.items() if each in numbers}
+        for execution in executions:
+            if execution.entered is None or execution.scheduled.timeout is not None:
+                continue  # a timeout makes an alert of its own
+            running_for = now - execution.entered
+            if running_for < self._look_at.get(execution.number, self._interval):
+                continue
+            self._look_at[execution.number] = math.inf  # until that has been judged
+            self._sender.put_news(
+                functools.partial(
+                    self._judge_long_one,
+                    execution.scheduled.job,
+                    execution.record(),
+                    running_for,
+                )
+            )
+
+    def _judge_long_one(self, job: RegisteredJob, record: Record, running_for: float) -> None:
+        alert, look_at = self._job_news.runs_long(job, record, running_for)
+        self._look_at[record.number] = look_at
+        self._send(alert)
+
+    def _send(self, alert: Optional[Alert]) -> None:
+        if alert is None:
+            return
+        try:
+            self._tell(alert)
+        except BaseException as exc:
+            logger.error("the alert %r could not be sent", alert.subject, exc_info=exc)
+        else:
+            logger.info("alert: %s", alert.subject)
+
+
+def _cut(record: Record) -> Record:
+    return record._replace(traceback=record.traceback[-_TRACEBACK:])

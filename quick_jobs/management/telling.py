@@ -1,0 +1,77 @@
+"""Alerts and pings of a runner, as far as the settings and its jobs want them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Iterator, List, Optional, Sequence
+
+from quick_jobs.alerting.asking import Asker
+from quick_jobs.alerting.fetching import Fetcher
+from quick_jobs.alerting.job_news import JobNews
+from quick_jobs.alerting.news import Alerts
+from quick_jobs.alerting.past import Past
+from quick_jobs.alerting.pings import Pings
+from quick_jobs.alerting.runner_news import RunnerNews
+from quick_jobs.alerting.sender import Sender
+from quick_jobs.conf import conf
+from quick_jobs.discovery import JobsError
+from quick_jobs.history.storage import RunnerIdentity
+from quick_jobs.models import JobRunner
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.runner.observer import Observer
+from quick_jobs.threads import NoThread
+
+
+@contextlib.contextmanager
+def telling(
+    jobs: Sequence[RegisteredJob], identity: RunnerIdentity, is_history_kept: bool
+) -> Iterator[List[Observer]]:
+    """Give what has alerts and pings sent; at the end, what waits gets two seconds.
+
+    If nobody is to be told, that is nothing, and there is no thread.
+    """
+    tell, heartbeat_url = conf.alerts, conf.heartbeat_url
+    has_pings = heartbeat_url is not None or any(job.ping for job in jobs)
+    if tell is None and not has_pings:
+        yield []
+        return
+    sender = Sender()
+    heartbeat_interval = conf.heartbeat_interval.total_seconds()
+    observers: List[Observer] = []
+    if tell is not None:
+        past: Optional[Past] = None
+        if is_history_kept:
+            past = Past(identity.key, identity.kind)
+        # By then, whoever vanished before this runner began is known to be lost.
+        second_look = conf.lost_after + conf.heartbeat_interval
+        asker = Asker(past, sender.seconds_left)
+        runner_news = RunnerNews(
+            asker,
+            f"{identity.hostname} ({identity.pid})",
+            identity.kind == JobRunner.RUNNER,
+            conf.lost_after,
+            second_look,
+            conf.alert_reminder,
+        )
+        job_news = JobNews(asker, conf.alert_after, conf.alert_reminder.total_seconds())
+        observers.append(
+            Alerts(
+                sender,
+                jobs,
+                job_news,
+                runner_news,
+                tell,
+                second_look.total_seconds(),
+                heartbeat_interval,
+            )
+        )
+    if has_pings:
+        observers.append(Pings(sender, Fetcher(), heartbeat_url, heartbeat_interval))
+    try:
+        sender.start()
+    except NoThread as exc:
+        raise JobsError([str(exc)]) from exc
+    try:
+        yield observers
+    finally:
+        sender.finish()

@@ -1,0 +1,202 @@
+"""Which ends of a job's executions make an alert, by what the history has of all runners."""
+
+import datetime as dt
+import math
+import sys
+import types
+import uuid
+
+import pytest
+
+from quick_jobs.alerting import addresses
+from quick_jobs.alerting.asking import NoAnswer
+from quick_jobs.alerting.job_news import JobNews
+from quick_jobs.alerting.missed import missed_starts
+from quick_jobs.alerting.past import Past
+from quick_jobs.databases.timestamps import from_timestamp
+from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.next_starts import LastExecution, Plan
+from quick_jobs.schedules import at
+from tests.records import MOMENT, NAME, a_job, an_end
+
+DAY = 86400.0
+
+
+class Asker:
+    """Asks in the test's thread, as that is where the database of the test is."""
+
+    def __init__(self, past):
+        self.past = past
+        self.questions = 0
+
+    def ask(self, question):
+        self.questions += 1
+        if self.past is None:
+            raise NoAnswer
+        return question(self.past)
+
+    def wait(self, seconds):
+        return False
+
+
+class OneRunner:
+    """A runner that puts ends on record and asks whether they are news, as it does."""
+
+    def __init__(self, is_answered=True, begins_at=MOMENT):
+        key = uuid.uuid4()
+        moment = from_timestamp(MOMENT)
+        self.row = JobRunner.objects.create(
+            key=key, hostname="a", pid=1, started_at=moment, last_heartbeat_at=moment
+        )
+        self.asker = Asker(Past(key) if is_answered else None)
+        self.news = JobNews(self.asker, alert_after=1, reminder=DAY)
+        self.news.remember([NAME], MOMENT + begins_at)
+        self.asker.questions = 0
+        self.number = 0
+
+    def end(self, outcome, after, is_recorded=True):
+        """Return the alert that an end makes, so many seconds after the moment."""
+        self.number += 1
+        record = an_end(
+            self.number,
+            outcome=outcome,
+            started_at=MOMENT + after - 1,
+            finished_at=MOMENT + after,
+            error="" if outcome == "succeeded" else "ValueError: no stock",
+        )
+        if is_recorded:
+            job, _ = Job.objects.get_or_create(name=NAME)
+            JobExecution.objects.create(
+                job=job,
+                runner=self.row,
+                number=self.number,
+                started_at=from_timestamp(record.started_at),
+                finished_at=from_timestamp(record.finished_at),
+                outcome=outcome,
+                note="14 sent",
+            )
+        return self.news.ended(record)
+
+    def kind(self, *args, **kwargs):
+        alert = self.end(*args, **kwargs)
+        return alert and alert.kind
+
+
+def test_a_restart_and_another_runner_make_no_second_alert_of_one_event(db):
+    first, second = OneRunner(begins_at=0), OneRunner(begins_at=0)
+    assert first.kind("failed", 10) == "failing"
+    assert second.kind("failed", 11) is None
+    restarted = OneRunner(begins_at=12)
+    assert restarted.kind("failed", 20) is None
+    assert restarted.kind("failed", 10 + DAY) == "still_failing"
+    assert first.kind("failed", 11 + DAY) is None
+    assert first.kind("succeeded", 12 + DAY) == "recovered"
+    assert second.kind("succeeded", 13 + DAY) is None
+    assert restarted.kind("succeeded", 14 + DAY) is None
+
+
+def test_a_recovery_is_told_by_a_runner_that_has_not_seen_the_failure(db):
+    OneRunner(begins_at=0).end("failed", 10)
+    OneRunner(begins_at=0).end("failed", 11)
+    alert = OneRunner(begins_at=12).end("succeeded", 20)
+    assert (alert.kind, alert.count, alert.job) == ("recovered", 2, NAME)
+    assert alert.since == dt.datetime.fromtimestamp(MOMENT + 10, dt.timezone.utc)
+
+
+def test_executions_that_make_no_alert_ask_the_history_nothing(db):
+    runner = OneRunner(begins_at=0)
+    for after in range(10, 20):
+        runner.end("succeeded", after)
+    assert runner.asker.questions == 0
+    runner.end("failed", 20)
+    asked = runner.asker.questions
+    for after in range(21, 30):
+        assert runner.end("failed", after) is None
+    assert runner.asker.questions == asked
+
+
+def test_without_an_answer_the_memory_of_the_runner_decides(db):
+    runner = OneRunner(is_answered=False)
+    outcomes = ["failed", "failed", "succeeded", "succeeded"]
+    kinds = [runner.kind(outcome, after) for after, outcome in enumerate(outcomes)]
+    assert kinds == ["failing", None, "recovered", None]
+
+
+def test_an_alert_has_the_execution_as_it_is_on_record_else_as_it_is_known(db, settings):
+    settings.QUICK_JOBS_LOG_FILTER = "tests.unit.test_job_news.hide"
+    runner = OneRunner(begins_at=0)
+    alert = runner.end("failed", 10)
+    assert alert.execution.pk
+    assert "Note: 14 sent" in alert.text
+    assert alert.subject == f"{NAME} fails: ValueError: no *****"
+    assert alert.url is None
+    away = OneRunner(is_answered=False).end("failed", 10, is_recorded=False)
+    assert away.execution.pk is None
+    assert (away.execution.job.name, away.execution.error) == (NAME, "ValueError: no *****")
+    assert "stock" not in away.text
+
+
+def hide(text):
+    return text.replace("stock", "*****")
+
+
+def test_a_running_execution_is_judged_by_what_is_typical(db):
+    runner = OneRunner()
+    record = an_end(7, started_at=MOMENT, finished_at=None, outcome="running")
+    job = a_job(interval=60)
+    assert runner.news.runs_long(job, record, 100.0) == (None, 660.0)  # it has never succeeded
+    runner.end("succeeded", 10)
+    JobExecution.objects.update(duration=dt.timedelta(seconds=20))
+    assert runner.news.runs_long(job, record, 70.0) == (None, 80.0)
+    alert, look_at = runner.news.runs_long(job, record, 81.0)
+    assert (alert.kind, look_at) == ("stuck", math.inf)
+    assert alert.subject == f"{NAME} has been running for 1 min 21 s"
+    assert "It usually takes 20 s." in alert.text
+    assert OneRunner(is_answered=False).news.runs_long(job, record, 70.0) == (None, 130.0)
+
+
+@pytest.mark.parametrize(
+    ("domain", "is_secure", "expected"),
+    [
+        ("shop.example", False, "http://shop.example/admin/quick_jobs/jobrunner/7/change/"),
+        ("shop.example", True, "https://shop.example/admin/quick_jobs/jobrunner/7/change/"),
+        ("example.com", True, None),  # as django.contrib.sites has it from the start
+    ],
+)
+def test_the_address_is_that_of_djangos_sites(monkeypatch, settings, domain, is_secure, expected):
+    site = types.SimpleNamespace(domain=domain)
+    sites = types.SimpleNamespace(objects=types.SimpleNamespace(get_current=lambda: site))
+    models = types.SimpleNamespace(Site=sites)
+    monkeypatch.setitem(sys.modules, "django.contrib.sites.models", models)
+    monkeypatch.setattr(addresses.apps, "is_installed", lambda name: True)
+    settings.SESSION_COOKIE_SECURE = is_secure
+    assert addresses.admin_url(JobRunner(pk=7)) == expected
+
+
+# Starts that were missed.
+
+ZERO = dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc)
+
+
+def hours(number):
+    return ZERO + dt.timedelta(hours=number)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "last", "expected"),
+    [
+        (None, LastExecution(hours(9.5), None, hours(9.6), False), [10.5, 11.5]),
+        (None, LastExecution(hours(4), None, hours(4.1), False), [10, 11]),
+        (None, LastExecution(hours(9.5), None, None, False), [10.5, 11.5]),
+        (at("10:30", timezone="UTC"), None, [10.5]),
+        (at("09:00", "11:00", "13:00", timezone="UTC"), None, [9, 11]),
+        (at("13:00", timezone="UTC"), None, []),
+    ],
+    ids=["interval", "overdue", "running", "clock", "clock overdue", "none"],
+)
+def test_starts_between_the_last_heartbeat_and_the_next_runner_were_missed(
+    schedule, last, expected
+):
+    plan = Plan(schedule, dt.timedelta(hours=0 if schedule else 1), dt.timedelta(0), False)
+    missed = missed_starts(plan, last, hours(0), None, hours(10), hours(12))
+    assert missed == [hours(each) for each in expected]

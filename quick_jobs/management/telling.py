@@ -15,7 +15,7 @@ from quick_jobs.alerting.runner_news import RunnerNews
 from quick_jobs.alerting.sender import Sender
 from quick_jobs.conf import conf
 from quick_jobs.discovery import JobsError
-from quick_jobs.history.storage import RunnerIdentity
+from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.observer import Observer

@@ -11,7 +11,7 @@ from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError, all_jobs, check_runnable, included_jobs
 from quick_jobs.history import History, NoHistory
-from quick_jobs.history.storage import RunnerIdentity
+from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.logs import in_background
 from quick_jobs.management.arguments import seconds
 from quick_jobs.management.runner_command import STOP_TIMEOUT, RunnerCommand

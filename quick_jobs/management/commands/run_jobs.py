@@ -13,7 +13,7 @@ from quick_jobs.console import log_to_console
 from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.discovery import JobsError
 from quick_jobs.history import History, NoHistory
-from quick_jobs.history.storage import RunnerIdentity
+from quick_jobs.history.identity import RunnerIdentity
 from quick_jobs.logs import in_background, say, wait_until_written
 from quick_jobs.management.arguments import seconds
 from quick_jobs.management.job_choice import find_jobs, log_jobs

@@ -107,7 +107,8 @@ class JobNews:
             typical = self._asker.ask(lambda past: past.typical_duration(job.name))
         except NoAnswer:
             return None, running_for + _LOOK_AGAIN
-        limit = stuck_after(None, _period(job, record), typical)
+        usual_duration = None if typical is None else dt.timedelta(seconds=typical)
+        limit = stuck_after(_period(job, record), usual_duration).total_seconds()
         if running_for <= limit:
             return None, limit
         usual = (
@@ -171,15 +172,15 @@ def unsaved(record: Record) -> JobExecution:
     )
 
 
-def _period(job: RegisteredJob, record: Record) -> float:
-    """Return the seconds from the start of an execution to the next, as the schedule has it."""
+def _period(job: RegisteredJob, record: Record) -> dt.timedelta:
+    """Return the time from the start of an execution to the next, as the schedule has it."""
     if job.schedule is None:
-        return job.interval.total_seconds()
+        return job.interval
     due_at = _moment(record.due_at or record.started_at)
     try:
-        return (next_start(job.schedule, due_at) - due_at).total_seconds()
+        return next_start(job.schedule, due_at) - due_at
     except (ScheduleError, OverflowError):
-        return 0.0
+        return dt.timedelta(0)
 
 
 def _moment(timestamp: float) -> dt.datetime:

@@ -115,8 +115,8 @@ class Alerts(Observer):
         numbers = {execution.number for execution in executions}
         self._look_at = {each: at for each, at in self._look_at.items() if each in numbers}
         for execution in executions:
-            if execution.entered is None or execution.scheduled.timeout is not None:
-                continue  # a timeout makes an alert of its own
+            if execution.entered is None:
+                continue
             running_for = now - execution.entered
             if running_for < self._look_at.get(execution.number, self._interval):
                 continue

@@ -24,15 +24,10 @@ from quick_jobs.health.streaks import Streak, failing_streak, typical_duration
 from quick_jobs.models import JobExecution
 from quick_jobs.next_starts import Plan, next_due
 from quick_jobs.schedules import ScheduleError, next_start
+from quick_jobs.stuck import stuck_after
 
 #: A start is late by less than this part of the job's period for many harmless reasons.
 _GRACE = 0.1
-
-#: An execution is stuck when it takes longer than it typically does by this factor.
-_TIMES_TYPICAL = 4
-
-#: What a job that never succeeded may take beyond its interval: nobody knows how long it needs.
-_FIRST_TIME = dt.timedelta(minutes=10)
 
 _NO_TIME = dt.timedelta(0)
 
@@ -77,13 +72,10 @@ def _stuck(job: JobFacts, now: dt.datetime) -> Optional[Finding]:
     took = now - oldest.started_at
     if job.timeout is not None and took > job.timeout:
         return _stuck_by(job, now, oldest, OVER_TIMEOUT, job.timeout)
-    interval = _period(job.plan, oldest.started_at)
     typical = typical_duration(job.recent)
-    if typical is not None:
-        if took > max(_TIMES_TYPICAL * typical, interval):
-            return _stuck_by(job, now, oldest, UNUSUALLY_LONG, typical)
-    elif took > interval + _FIRST_TIME:
-        return _stuck_by(job, now, oldest, NEVER_SUCCEEDED, None)
+    if took > stuck_after(_period(job.plan, oldest.started_at), typical):
+        reason = NEVER_SUCCEEDED if typical is None else UNUSUALLY_LONG
+        return _stuck_by(job, now, oldest, reason, typical)
     return None
 
 

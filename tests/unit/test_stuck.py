@@ -1,20 +1,18 @@
 """When an execution is stuck."""
 
+from datetime import timedelta
+
 import pytest
 
-from quick_jobs.stuck import is_stuck
+from quick_jobs.stuck import stuck_after
 
 
 @pytest.mark.parametrize(
-    ("timeout", "interval", "typical", "limit"),
-    [
-        (30, 3600, 10, 30),
-        (None, 3600, 10, 3600),
-        (None, 60, 100, 400),
-        (None, 60, None, 660),
-        (None, 0, 1, 4),
-    ],
+    ("interval", "typical", "limit"),
+    [(3600, 10, 3600), (60, 100, 400), (60, None, 660), (0, 1, 4)],
 )
-def test_the_limit(timeout, interval, typical, limit):
-    assert not is_stuck(limit, timeout, interval, typical)
-    assert is_stuck(limit + 0.1, timeout, interval, typical)
+def test_an_execution_is_stuck_after_its_interval_and_four_times_its_duration(
+    interval, typical, limit
+):
+    typical = None if typical is None else timedelta(seconds=typical)
+    assert stuck_after(timedelta(seconds=interval), typical) == timedelta(seconds=limit)

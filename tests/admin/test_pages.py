@@ -182,7 +182,7 @@ def test_jobs_are_filtered_by_state(admin_client, job, runner, lost_runner):
     assert listed(admin_client, "job", state="ok") == [running, job]
     assert listed(admin_client, "job", state="gone") == [lost]
     assert listed(admin_client, "job", state="running") == [running]
-    assert listed(admin_client, "job", state="alive") == [failing, job, running]
+    assert listed(admin_client, "job", state="alive") == [failing, running, job]
     assert listed(admin_client, "job", state="none") == [lost]
 
 

@@ -308,8 +308,8 @@ def test_what_cannot_be_said_is_reported(reported):
 
 
 def test_all_that_a_runner_logs_goes_through_here():
-    """The admin's pages log in the web process; the console's handler is put on a logger."""
-    own = {"logs.py", "console.py", "admin/static_files.py"}
+    """The admin logs in the web process; the console and the capture look at a logger."""
+    own = {"logs.py", "console.py", "admin/static_files.py", "capture/log_records.py"}
     package = ROOT / "quick_jobs"
     found = {
         str(path.relative_to(package))

@@ -1,0 +1,1 @@
+"""Parts that need a package which not every site has."""

@@ -1,0 +1,112 @@
+"""Who writes what of a worker's row and its executions: the main process, and its children."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import List, Optional, Sequence, Type
+
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections, router
+
+from quick_jobs.checks import check_database
+from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
+from quick_jobs.databases.timestamps import as_aware
+from quick_jobs.history import History, NoHistory, Recorder
+from quick_jobs.history.record import Record
+from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.logs import get_logger
+from quick_jobs.models import JobExecution
+from quick_jobs.registration import RegisteredJob
+
+logger = get_logger(__name__)
+
+
+class ChildStorage(Storage):
+    """A child's: it writes executions only. The heartbeat and the stop are its main process's."""
+
+    def beat(self, dropped_executions: int) -> None:
+        pass
+
+    def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
+        pass
+
+
+class ParentStorage(Storage):
+    """That of a main process with children, which write their executions themselves.
+
+    The ends that it writes are of children that could not. What such a child has put on record
+    stays: an end of its own altogether, of a start all but how it ended.
+    """
+
+    def write(self, records: Sequence[Record]) -> None:
+        executions = JobExecution.objects.using(self.using)
+        numbers = [record.number for record in records]
+        found = {
+            row.number: row
+            for row in executions.filter(runner_id=self._runner_id, number__in=numbers)
+        }
+        ends: List[Record] = []
+        for record in records:
+            row = found.get(record.number)
+            if row is None:
+                ends.append(record)
+            elif row.finished_at is None:
+                ends.append(_completed(record, row))
+        if ends:
+            super().write(ends)
+
+
+def _completed(end: Record, row: JobExecution) -> Record:
+    """Return ``end`` with what the row of its start has."""
+    started_at = as_aware(row.started_at).timestamp()
+    finished_at = max(started_at, end.finished_at or started_at)
+    return end._replace(
+        started_at=started_at,
+        finished_at=finished_at,
+        duration=finished_at - started_at,
+        lateness=_seconds(row.lateness),
+        due_at=None if row.due_at is None else as_aware(row.due_at).timestamp(),
+    )
+
+
+def _seconds(duration: Optional[dt.timedelta]) -> Optional[float]:
+    return None if duration is None else duration.total_seconds()
+
+
+class BriefRecorder(Recorder):
+    """A recorder that leaves its connection after each write.
+
+    A child must not be forked while its parent has a connection to SQLite: it would take the
+    parent's locks for its own.
+    """
+
+    def step(self) -> None:
+        super().step()
+        self._storage.reset()
+
+
+def new_history(
+    storage_class: Type[Storage],
+    identity: RunnerIdentity,
+    jobs: Sequence[RegisteredJob],
+    heartbeat_interval: float,
+) -> History:
+    """Return the history of this process; one that keeps nothing on other databases.
+
+    Raises ``ImproperlyConfigured`` if the database cannot hold one.
+    """
+    using = router.db_for_write(JobExecution)
+    connection = connections[using]
+    if not is_supported(connection):
+        logger.warning(
+            "No history is kept: it needs a database of %s, and %r is %s.",
+            SUPPORTED,
+            using,
+            vendor_name(connection),
+        )
+        return NoHistory()
+    for error in check_database():
+        raise ImproperlyConfigured(error.msg)
+    is_brief = storage_class is ParentStorage and connection.vendor == "sqlite"
+    recorder = BriefRecorder if is_brief else Recorder
+    return recorder(storage_class(identity, jobs), heartbeat_interval)

@@ -1,0 +1,161 @@
+"""A process of a worker that runs jobs: a child, or the main process where there are none."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import time
+from typing import Callable, Dict, NamedTuple, Optional
+
+from quick_jobs.contrib.celery import overlap
+from quick_jobs.contrib.celery.limits import limits_of
+from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
+from quick_jobs.contrib.celery.stop_line import StopLine
+from quick_jobs.contrib.celery.watch import Watch
+from quick_jobs.environment import RunEnv
+from quick_jobs.history import History
+from quick_jobs.history.base import StopInfo
+from quick_jobs.logs import get_logger
+from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.runner import RunnerOptions
+from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.scheduled_job import ScheduledJob
+from quick_jobs.stop_flag import StopFlag
+
+logger = get_logger(__name__)
+
+# Seconds that the last writes of a child get when it ends: they are ready, and wait for nobody
+# but the database.
+_LAST_WRITES = 5.0
+
+
+class Due(NamedTuple):
+    """Of which start an execution is, with POSIX times; ``number`` is its number in the worker."""
+
+    number: int
+    due: float
+    due_at: float
+
+
+class JobProcess:
+    """Runs jobs, one or several at a time, and has ``history`` keep their executions.
+
+    With ``limits_time``, Celery interrupts what takes too long. ``housekeeping`` is done by the
+    thread that watches, if there is one.
+    """
+
+    def __init__(
+        self,
+        history: History,
+        options: RunnerOptions,
+        stop_line: StopLine,
+        limits_time: bool,
+        housekeeping: Optional[Callable[[float], float]],
+    ) -> None:
+        self._history = history
+        self._options = options
+        self._stop_line = stop_line
+        self._limits_time = limits_time
+        self._stopping = StopFlag()
+        timeout = options.start_record_timeout if history.is_kept else 0.0
+        self.starts = RecordedStarts(timeout, functools.partial(self._stop, JobRunner.CRASHED))
+        self._last_successes: Dict[str, float] = {}
+        self._context = contextvars.copy_context()
+        self.watch = Watch(
+            stop_line.descriptor,
+            options.heartbeat_interval,
+            self._stopping.set,
+            self._put_overdue,
+            housekeeping,
+        )
+
+    def start(self) -> None:
+        self._history.start(self.starts.tell)
+        self.watch.start()
+
+    def close(self) -> None:
+        """Have what waits written, as far as the database takes it soon; the rest is logged."""
+        self._history.stop(StopInfo(JobRunner.DONE, "", time.time()))
+        if not self.starts.closed.wait(_LAST_WRITES):
+            self._history.give_up()
+        self.watch.close()
+
+    def run(self, job: RegisteredJob, due: Due, waits: bool) -> Optional[Execution]:
+        """Run the job, unless an execution of it runs: return None then.
+
+        With ``waits``, that is as expected.
+        """
+        try:
+            lock = overlap.take(job.name)
+        except Exception as error:
+            logger.error(
+                "%s does not start: the cache, which has the locks, fails: %s", job.name, error
+            )
+            return None
+        if lock is None:
+            if not waits:
+                logger.warning("%s is still running: this start is skipped", job.name)
+            return None
+        try:
+            execution = self._new_execution(job, due)
+            limits = limits_of(job) if self._limits_time else None
+            with self.watch.over(execution, lock, limits and limits.soft):
+                self._run(execution)
+        finally:
+            lock.release()
+        return execution
+
+    def _run(self, execution: Execution) -> None:
+        self.starts.expect(execution.number)
+        self._history.put([execution.record()])
+        self.starts.wait(execution.number)
+        try:
+            execute(execution, self._context.copy(), self._options.max_traceback)
+        finally:
+            if execution.duration is None:  # a time limit came between
+                execution.end(JobExecution.TIMED_OUT, 0.0, execution.overrun)
+            self._history.put([execution.record()])
+        if execution.outcome == JobExecution.SUCCEEDED:
+            self._last_successes[execution.name] = execution.started_at
+        env = execution.env
+        if env.fatal_errors_requested and execution.outcome == JobExecution.FAILED:
+            self._stop(JobRunner.FATAL_ERROR, f"{execution.name}: {execution.error}")
+        elif env.stop_requested:
+            self._stop(JobRunner.REQUESTED, execution.name)
+
+    def _stop(self, reason: str, detail: str) -> None:
+        self._stop_line.request_stop(reason, detail)
+
+    def _new_execution(self, job: RegisteredJob, due: Due) -> Execution:
+        now = time.time()
+        scheduled = ScheduledJob(job, 0, time.monotonic() - max(0.0, now - due.due))
+        scheduled.due_at = due.due_at
+        previous_success = functools.partial(
+            self._history.previous_success, job.name, self._last_successes.get(job.name)
+        )
+        env = RunEnv(self._stopping, due.due_at, previous_success)
+        return Execution(due.number, scheduled, env, now)
+
+    def _put_overdue(self, execution: Execution) -> None:
+        """Put on record where an execution is that goes on after its soft time limit."""
+        stack = execution.stack(self._options.max_traceback)
+        logger.error("%s %s\n%s", execution.name, execution.overrun, stack)
+        record = execution.record_given_up(
+            JobExecution.TIMED_OUT, time.monotonic(), execution.overrun, stack
+        )
+        self._history.put([record])
+
+
+_current: Optional[JobProcess] = None
+
+
+def set_current(process: Optional[JobProcess]) -> None:
+    """Have tasks in this process run by ``process``."""
+    global _current
+    _current = process
+
+
+def current() -> Optional[JobProcess]:
+    """Return what runs the tasks in this process, or None outside of workers."""
+    return _current

@@ -1,0 +1,48 @@
+"""What a worker's main process and its children tell each other when the worker stops.
+
+It is made before the children are forked, and needs no thread and no lock: the main process closes
+its end of a pipe, from a signal handler too, and all children see that; they also see it when the
+main process is killed. A child writes into shared memory why its worker is to stop.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import mmap
+import os
+import signal
+from typing import Tuple
+
+_SIZE = 512  # a reason, and a detail of at most 255 characters in UTF-8, cut
+
+
+class StopLine:
+    """Belongs to the main process, in which it is made, and to the children it forks."""
+
+    def __init__(self) -> None:
+        self.main_pid = os.getpid()
+        #: Becomes readable when the worker stops.
+        self.descriptor, self._write_end = os.pipe()
+        self._is_open = True
+        self._request = mmap.mmap(-1, _SIZE)
+
+    def announce_stop(self) -> None:
+        """Say that the worker stops. In a child: leave that to the main process."""
+        if self._is_open:
+            self._is_open = False
+            with contextlib.suppress(OSError):
+                os.close(self._write_end)
+
+    def request_stop(self, reason: str, detail: str) -> None:
+        """Have the worker stop warmly; the first who asks says why."""
+        if self.requested() == ("", ""):
+            self._request[:_SIZE] = f"{reason}\0{detail}".encode()[:_SIZE].ljust(_SIZE, b"\0")
+        # Celery can be told to take SIGTERM for SIGQUIT, at which it would not wait for jobs.
+        remapped = os.environ.get("REMAP_SIGTERM")
+        os.kill(self.main_pid, signal.SIGINT if remapped else signal.SIGTERM)
+
+    def requested(self) -> Tuple[str, str]:
+        """Return the reason and the detail of a request, both empty if there is none."""
+        text = self._request[:_SIZE].rstrip(b"\0").decode(errors="replace")
+        reason, _, detail = text.partition("\0")
+        return reason, detail

@@ -1,0 +1,227 @@
+"""A worker: its main process, which is the runner on record, and what its children begin with."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import threading
+import time
+from typing import Any, List, Optional, Sequence
+
+from celery import bootsteps, signals
+from celery.concurrency.prefork import TaskPool as PreforkPool
+
+from quick_jobs import threads
+from quick_jobs.contrib.celery import job_process, tasks_at_work
+from quick_jobs.contrib.celery.checks import pool_fault
+from quick_jobs.contrib.celery.histories import ChildStorage, ParentStorage, new_history
+from quick_jobs.contrib.celery.job_process import JobProcess
+from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
+from quick_jobs.contrib.celery.stop_line import StopLine
+from quick_jobs.databases.write_lock import immediate_transactions
+from quick_jobs.history import History
+from quick_jobs.history.base import StopInfo
+from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.logs import get_logger
+from quick_jobs.management.runner_settings import runner_options
+from quick_jobs.models import JobRunner
+from quick_jobs.registration import RegisteredJob
+from quick_jobs.runner.housekeeping import Housekeeping
+
+logger = get_logger(__name__)
+
+# Seconds that the last writes get when the worker ends.
+_LAST_WRITES = 5.0
+
+#: The jobs of this process, when they are installed.
+jobs: List[RegisteredJob] = []
+
+_worker: Optional[Worker] = None
+
+
+class Worker:
+    """The main process: it has the runner's row, with its heartbeat, its pruning and its end.
+
+    With ``has_children``, these run the jobs, and write their executions.
+    """
+
+    def __init__(self, jobs: Sequence[RegisteredJob], has_children: bool, is_solo: bool) -> None:
+        self.jobs = jobs
+        self.identity = RunnerIdentity.of_this_process(JobRunner.CELERY)
+        self.options = runner_options({"stop_timeout": _LAST_WRITES})
+        self.stop_line = StopLine()
+        self.process: Optional[JobProcess] = None
+        self._has_children = has_children
+        storage = ParentStorage if has_children else Storage
+        interval = self.options.heartbeat_interval
+        self._history: History = new_history(storage, self.identity, jobs, interval)
+        self._housekeeping: Optional[Housekeeping] = None
+        self._lock = threading.Lock()
+        self._finished = threading.Event()
+        self._starts = RecordedStarts(0.0, self._fail)
+        if not has_children:
+            self.process = JobProcess(
+                self._history,
+                self.options,
+                self.stop_line,
+                limits_time=False,
+                housekeeping=self._do_while_jobs_run if is_solo else None,
+            )
+            self._starts = self.process.starts
+
+    def start(self) -> None:
+        """Begin, after the children were forked."""
+        if self._history.is_kept:
+            self._housekeeping = Housekeeping(
+                self._history, self.options, time.monotonic(), random.random
+            )
+        if self.process is None:
+            tasks_at_work.keep_ends(self._history.put)
+            self._history.start(self._starts.tell)
+        else:
+            self.process.start()
+            job_process.set_current(self.process)
+
+    def new_child(self) -> JobProcess:
+        """Return what runs the jobs in this process, which is a child."""
+        history = new_history(
+            ChildStorage, self.identity, self.jobs, self.options.heartbeat_interval
+        )
+        options = self.options._replace(prunes=False)
+        housekeeping = (
+            Housekeeping(history, options, time.monotonic(), random.random)
+            if history.is_kept
+            else None
+        )
+
+        def keep_house(now: float) -> float:
+            assert housekeeping is not None
+            housekeeping.do(now, is_stopping=False)
+            return housekeeping.next_check(now, is_stopping=False)
+
+        return JobProcess(
+            history,
+            options,
+            self.stop_line,
+            limits_time=True,
+            housekeeping=None if housekeeping is None else keep_house,
+        )
+
+    def do(self) -> float:
+        """Do what is due: the heartbeat above all. Return in how many seconds it is due again."""
+        if self._housekeeping is None:
+            return self.options.heartbeat_interval
+        with self._lock:
+            now = time.monotonic()
+            is_stopping = self._finished.is_set()
+            self._housekeeping.do(now, is_stopping)
+            return max(0.0, self._housekeeping.next_check(now, is_stopping) - now)
+
+    def go_on_by_itself(self) -> None:
+        """Do what is due in a thread: the worker stops, and so has its timer."""
+
+        def run() -> None:
+            while not self._finished.wait(self.do()):
+                pass
+
+        threads.start(threading.Thread(target=run, name="quick_jobs heartbeat", daemon=True))
+
+    def finish(self) -> int:
+        """Put on record that the worker stops, and why; return its exit status."""
+        self._finished.set()
+        tasks_at_work.abandon_all(time.time())
+        reason, detail = self.stop_line.requested()
+        stop = StopInfo(reason or JobRunner.SIGNAL, detail if reason else "", time.time())
+        self._history.stop(stop)
+        if not self._starts.closed.wait(_LAST_WRITES):
+            self._history.give_up()
+        return 1 if reason in (JobRunner.FATAL_ERROR, JobRunner.CRASHED) else 0
+
+    def _do_while_jobs_run(self, now: float) -> float:
+        """Do what is due while a job keeps the main thread."""
+        assert self.process is not None
+        if not self.process.watch.running():
+            return now + self.options.heartbeat_interval / 2
+        return now + self.do()
+
+    def _fail(self, why: str) -> None:
+        logger.critical("%s", why)
+        self.stop_line.request_stop(JobRunner.CRASHED, why)
+
+
+class RunnerStep(bootsteps.StartStopStep):
+    """Makes a worker of Celery a runner."""
+
+    requires = (
+        "celery.worker.components:Pool",
+        "celery.worker.components:Timer",
+    )
+
+    def __init__(self, parent: Any, **kwargs: Any) -> None:
+        super().__init__(parent, **kwargs)
+        global _worker
+        fault = pool_fault(parent.pool_cls.__module__.rpartition(".")[2])
+        if fault is not None:
+            raise SystemExit(fault)
+        has_children = issubclass(parent.pool_cls, PreforkPool)
+        # Before the children are forked, who share the stop line.
+        _worker = Worker(jobs, has_children, parent.pool_cls.__module__.endswith(".solo"))
+        self._worker = _worker
+        self._transactions = contextlib.ExitStack()
+        self._transactions.enter_context(immediate_transactions())
+        self._stopped = parent.blueprint.on_stopped
+        parent.blueprint.on_stopped = lambda: self._finish(parent)
+
+    def start(self, parent: Any) -> None:
+        """Begin, and have the worker's own timer write the heartbeat."""
+        self._worker.start()
+
+        def tick() -> None:
+            parent.timer.call_after(max(0.05, self._worker.do()), tick)
+
+        tick()
+
+    def stop(self, parent: Any) -> None:
+        self._worker.go_on_by_itself()
+
+    terminate = stop
+
+    def _finish(self, parent: Any) -> None:
+        if self._stopped is not None:
+            self._stopped()
+        status = self._worker.finish()
+        if status:
+            parent.exitcode = status
+
+
+def on_shutting_down(**_: Any) -> None:
+    """Let the jobs know that the worker stops; in a signal handler of the main process."""
+    if _worker is not None:
+        _worker.stop_line.announce_stop()
+
+
+def on_child_init(**_: Any) -> None:
+    """Begin in a child, which was just forked."""
+    if _worker is None or os.getpid() == _worker.stop_line.main_pid:
+        return
+    _worker.stop_line.announce_stop()  # its end of the pipe; now only the main process has one
+    tasks_at_work.keep_ends(None)
+    process = _worker.new_child()
+    process.start()
+    job_process.set_current(process)
+
+
+def on_child_shutdown(**_: Any) -> None:
+    """Write what a child has left to write, before it ends."""
+    process = job_process.current()
+    if process is not None and _worker is not None and os.getpid() != _worker.stop_line.main_pid:
+        job_process.set_current(None)
+        process.close()
+
+
+def connect() -> None:
+    """Be told of what happens to workers and their children."""
+    signals.worker_shutting_down.connect(on_shutting_down)
+    signals.worker_process_init.connect(on_child_init)
+    signals.worker_process_shutdown.connect(on_child_shutdown)

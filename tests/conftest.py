@@ -20,9 +20,9 @@ settings.load_profile("quick_jobs")
 
 
 #: The folders whose tests start processes, all of them.
-WITH_PROCESSES = {"browser", "command", "faults"}
+WITH_PROCESSES = {"browser", "celery", "command", "faults"}
 #: Markers of what runs only where it is asked for.
-ON_REQUEST = ("browser", "faults")
+ON_REQUEST = ("browser", "celery", "faults")
 
 
 def pytest_configure(config):

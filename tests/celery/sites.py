@@ -28,9 +28,15 @@ import time
 
 from quick_jobs import at, register_job
 
+_told = os.path.join(os.path.dirname(__file__), "..", "told")
+
 def tell(text):
-    with open(os.path.join(os.path.dirname(__file__), "..", "told"), "a") as file:
+    with open(_told, "a") as file:
         file.write(text + "\\n")
+
+def times_told():
+    with open(_told) as file:
+        return len(file.readlines())
 """
 
 #: Seconds.

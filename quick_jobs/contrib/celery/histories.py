@@ -48,8 +48,10 @@ class ParentStorage(Storage):
         ends: List[Record] = []
         for record in records:
             row = found.get(record.number)
-            if row is None:
+            if row is None and record.outcome != JobExecution.ABANDONED:
                 ends.append(record)
+            elif row is None:
+                pass  # nobody knows whether it had begun
             elif row.finished_at is None:
                 ends.append(_completed(record, row))
         if ends:

@@ -35,7 +35,7 @@ def _install_jobs(app: Any) -> None:
 
     if not apps.ready:
         django.setup()
-    from quick_jobs.contrib.celery import worker
+    from quick_jobs.contrib.celery import worker_step
     from quick_jobs.contrib.celery.beat_schedule import JobSchedule
     from quick_jobs.contrib.celery.task import BY_SCHEDULE, JobTask
     from quick_jobs.discovery import JobsError
@@ -56,6 +56,6 @@ def _install_jobs(app: Any) -> None:
             "options": {BY_SCHEDULE: True},
         }
     app.conf.beat_schedule = entries
-    worker.jobs[:] = jobs
-    worker.connect()
-    app.steps["worker"].add(worker.RunnerStep)
+    worker_step.jobs[:] = jobs
+    worker_step.connect()
+    app.steps["worker"].add(worker_step.RunnerStep)

@@ -7,6 +7,7 @@ may take away the next owner's.
 from __future__ import annotations
 
 import hashlib
+import threading
 import uuid
 from typing import Optional
 
@@ -27,22 +28,33 @@ class Lock:
     def __init__(self, key: str, owner: str) -> None:
         self._key = key
         self._owner = owner
+        self._is_held = True
+        self._changing = threading.Lock()
 
     def renew(self) -> None:
-        """Have it last from now on; called in any thread."""
-        try:
-            if caches["default"].get(self._key) in (self._owner, None):
-                caches["default"].set(self._key, self._owner, _seconds())
-        except Exception as error:
-            logger.warning("a lock in the cache could not be renewed: %s", error)
+        """Have it last from now on, unless it was released; called in any thread."""
+        with self._changing:
+            if not self._is_held:
+                return
+            try:
+                cache = caches["default"]
+                found = cache.get(self._key)
+                if found == self._owner:
+                    cache.set(self._key, self._owner, _seconds())
+                elif found is None:  # it has expired, or the cache has lost it
+                    cache.add(self._key, self._owner, _seconds())
+            except Exception as error:
+                logger.warning("a lock in the cache could not be renewed: %s", error)
 
     def release(self) -> None:
         """Let others begin, if it is still ours."""
-        try:
-            if caches["default"].get(self._key) == self._owner:
-                caches["default"].delete(self._key)
-        except Exception as error:
-            logger.warning("a lock in the cache stays until it expires: %s", error)
+        with self._changing:
+            self._is_held = False
+            try:
+                if caches["default"].get(self._key) == self._owner:
+                    caches["default"].delete(self._key)
+            except Exception as error:
+                logger.warning("a lock in the cache stays until it expires: %s", error)
 
 
 def take(job_name: str) -> Optional[Lock]:

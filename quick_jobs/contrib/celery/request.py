@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 import time
 from typing import Any, Optional
 
 from billiard.exceptions import Terminated, TimeLimitExceeded, WorkerLostError
+from celery.worker import state
 from celery.worker.request import Request
 
-from quick_jobs.contrib.celery import tasks_at_work
-from quick_jobs.contrib.celery.tasks_at_work import TaskAtWork
+from quick_jobs.contrib.celery.ends import write_end
 from quick_jobs.models import JobExecution
 
 _HEADER = "quick_jobs_number"
 
 # Beyond all that main processes count to: for a task that none of them has received.
 _UNCOUNTED = 1 << 62
+
+_numbers = itertools.count(1)
 
 
 def number_of(context: Any) -> int:
@@ -26,33 +29,20 @@ def number_of(context: Any) -> int:
 
 
 class JobRequest(Request):
-    """A task that the worker has received: what the broker delivers again has a new number."""
+    """A task that the worker has received: what the broker delivers again has a new number.
+
+    Celery overrides some of the methods that it has, as ``on_success``.
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.number = tasks_at_work.next_number()
+        self.number = next(_numbers)
         self.request_dict[_HEADER] = self.number
-
-    def on_accepted(self, pid: int, time_accepted: float) -> None:
-        """Note that a child runs it."""
-        super().on_accepted(pid, time_accepted)
-        due_at = (self.kwargs or {}).get("due_at")
-        tasks_at_work.begin(TaskAtWork(self.number, self.name, self.time_start, due_at))
-
-    def on_success(self, failed__retval__runtime: Any, **kwargs: Any) -> Any:
-        """Note that its child has put its end on record."""
-        tasks_at_work.end(self.number)
-        return super().on_success(failed__retval__runtime, **kwargs)
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
         """Put on record that its child is killed, at the hard limit."""
         if not soft:
-            tasks_at_work.end(
-                self.number,
-                JobExecution.TIMED_OUT,
-                f"was killed after {timeout:g} s, some time after its timeout",
-                time.time(),
-            )
+            self.end(JobExecution.TIMED_OUT, f"was killed after {timeout:g} s, past its timeout")
         super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
@@ -60,14 +50,26 @@ class JobRequest(Request):
         error = exc_info.exception
         error = getattr(error, "exc", error)
         if isinstance(error, TimeLimitExceeded):
-            tasks_at_work.end(self.number, JobExecution.TIMED_OUT, _line(error), time.time())
+            self.end(JobExecution.TIMED_OUT, _line(error))
         elif isinstance(error, Terminated):
-            tasks_at_work.end(self.number, JobExecution.ABANDONED, _line(error), time.time())
+            self.end(JobExecution.ABANDONED, _line(error))
         elif isinstance(error, (WorkerLostError, SystemExit, KeyboardInterrupt)):
-            tasks_at_work.end(self.number, JobExecution.FAILED, _line(error), time.time())
-        else:
-            tasks_at_work.end(self.number)
+            self.end(JobExecution.FAILED, _line(error))
         return super().on_failure(exc_info, *args, **kwargs)
+
+    def end(self, outcome: str, error: str) -> None:
+        """Put on record that it has ended just now, unless its child has done so."""
+        now = time.time()
+        due_at = (self.kwargs or {}).get("due_at")
+        began_at = self.time_start or now
+        write_end(self.number, self.name, began_at, due_at, outcome, error, now)
+
+
+def abandon_all() -> None:
+    """Put on record that all that children were at has not ended: they have been killed."""
+    for request in list(state.active_requests):
+        if isinstance(request, JobRequest):
+            request.end(JobExecution.ABANDONED, "the worker stopped before it ended")
 
 
 def _line(error: BaseException) -> str:

@@ -1,25 +1,20 @@
-"""A worker: its main process, which is the runner on record, and what its children begin with."""
+"""A worker: its main process, which is the runner on record."""
 
 from __future__ import annotations
 
-import contextlib
-import os
 import random
 import threading
 import time
-from typing import Any, List, Optional, Sequence
-
-from celery import bootsteps, signals
-from celery.concurrency.prefork import TaskPool as PreforkPool
+from typing import Optional, Sequence
 
 from quick_jobs import threads
-from quick_jobs.contrib.celery import job_process, tasks_at_work
-from quick_jobs.contrib.celery.checks import pool_fault
+from quick_jobs.contrib.celery import job_process
+from quick_jobs.contrib.celery.ends import keep_ends
 from quick_jobs.contrib.celery.histories import ChildStorage, ParentStorage, new_history
 from quick_jobs.contrib.celery.job_process import JobProcess
 from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
+from quick_jobs.contrib.celery.request import abandon_all
 from quick_jobs.contrib.celery.stop_line import StopLine
-from quick_jobs.databases.write_lock import immediate_transactions
 from quick_jobs.history import History
 from quick_jobs.history.base import StopInfo
 from quick_jobs.history.storage import RunnerIdentity, Storage
@@ -33,11 +28,6 @@ logger = get_logger(__name__)
 
 # Seconds that the last writes get when the worker ends.
 _LAST_WRITES = 5.0
-
-#: The jobs of this process, when they are installed.
-jobs: List[RegisteredJob] = []
-
-_worker: Optional[Worker] = None
 
 
 class Worker:
@@ -77,7 +67,7 @@ class Worker:
                 self._history, self.options, time.monotonic(), random.random
             )
         if self.process is None:
-            tasks_at_work.keep_ends(self._history.put)
+            keep_ends(self._history.put)
             self._history.start(self._starts.tell)
         else:
             self.process.start()
@@ -130,7 +120,7 @@ class Worker:
     def finish(self) -> int:
         """Put on record that the worker stops, and why; return its exit status."""
         self._finished.set()
-        tasks_at_work.abandon_all(time.time())
+        abandon_all()
         reason, detail = self.stop_line.requested()
         stop = StopInfo(reason or JobRunner.SIGNAL, detail if reason else "", time.time())
         self._history.stop(stop)
@@ -148,80 +138,3 @@ class Worker:
     def _fail(self, why: str) -> None:
         logger.critical("%s", why)
         self.stop_line.request_stop(JobRunner.CRASHED, why)
-
-
-class RunnerStep(bootsteps.StartStopStep):
-    """Makes a worker of Celery a runner."""
-
-    requires = (
-        "celery.worker.components:Pool",
-        "celery.worker.components:Timer",
-    )
-
-    def __init__(self, parent: Any, **kwargs: Any) -> None:
-        super().__init__(parent, **kwargs)
-        global _worker
-        fault = pool_fault(parent.pool_cls.__module__.rpartition(".")[2])
-        if fault is not None:
-            raise SystemExit(fault)
-        has_children = issubclass(parent.pool_cls, PreforkPool)
-        # Before the children are forked, who share the stop line.
-        _worker = Worker(jobs, has_children, parent.pool_cls.__module__.endswith(".solo"))
-        self._worker = _worker
-        self._transactions = contextlib.ExitStack()
-        self._transactions.enter_context(immediate_transactions())
-        self._stopped = parent.blueprint.on_stopped
-        parent.blueprint.on_stopped = lambda: self._finish(parent)
-
-    def start(self, parent: Any) -> None:
-        """Begin, and have the worker's own timer write the heartbeat."""
-        self._worker.start()
-
-        def tick() -> None:
-            parent.timer.call_after(max(0.05, self._worker.do()), tick)
-
-        tick()
-
-    def stop(self, parent: Any) -> None:
-        self._worker.go_on_by_itself()
-
-    terminate = stop
-
-    def _finish(self, parent: Any) -> None:
-        if self._stopped is not None:
-            self._stopped()
-        status = self._worker.finish()
-        if status:
-            parent.exitcode = status
-
-
-def on_shutting_down(**_: Any) -> None:
-    """Let the jobs know that the worker stops; in a signal handler of the main process."""
-    if _worker is not None:
-        _worker.stop_line.announce_stop()
-
-
-def on_child_init(**_: Any) -> None:
-    """Begin in a child, which was just forked."""
-    if _worker is None or os.getpid() == _worker.stop_line.main_pid:
-        return
-    _worker.stop_line.announce_stop()  # its end of the pipe; now only the main process has one
-    tasks_at_work.keep_ends(None)
-    process = _worker.new_child()
-    process.start()
-    job_process.set_current(process)
-
-
-def on_child_shutdown(**_: Any) -> None:
-    """Write what a child has left to write, before it ends."""
-    process = job_process.current()
-    if process is not None and _worker is not None and os.getpid() != _worker.stop_line.main_pid:
-        job_process.set_current(None)
-        process.close()
-
-
-def connect() -> None:
-    """Be told of what happens to workers and their children."""
-    signals.worker_shutting_down.connect(on_shutting_down)
-    signals.worker_process_init.connect(on_child_init)
-    signals.worker_process_shutdown.connect(on_child_shutdown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from typing import Iterator, NamedTuple, Optional
+from typing import Iterator, NamedTuple, Optional, Sequence
 
 from quick_jobs.capture.captured import Capture
 from quick_jobs.capture.log_records import watched
@@ -27,8 +27,11 @@ class _State:
 
 
 @contextlib.contextmanager
-def installed() -> Iterator[None]:
-    """Have :func:`new_capture` make captures; with ``QUICK_JOBS_LOG = "off"`` do nothing at all."""
+def installed(streams: Sequence[str] = ("stdout", "stderr")) -> Iterator[None]:
+    """Have :func:`new_capture` make captures; with ``QUICK_JOBS_LOG = "off"`` do nothing at all.
+
+    ``streams`` are those whose text is captured: none where it becomes lines of the log.
+    """
     if conf.log == LOG_OFF:
         yield
         return
@@ -37,7 +40,7 @@ def installed() -> Iterator[None]:
     with _State.lock:
         if not _State.users:
             _State.stack.enter_context(watched(level))
-            _State.stack.enter_context(teed("stdout", "stderr"))
+            _State.stack.enter_context(teed(*streams))
             _State.settings = settings
         _State.users += 1
     try:

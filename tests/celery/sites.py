@@ -21,6 +21,7 @@ install(app)
 
 #: What a test's jobs begin with. A line is one write, so the lines of many processes do not mix.
 PREAMBLE = """
+import logging
 import os
 import signal
 import sys

@@ -52,11 +52,15 @@ def test_a_timeout_ends_the_execution_with_its_stack_and_the_worker_lives(site):
     assert worker.wait(60) == 0
 
 
-def test_the_end_of_a_job_that_kills_its_process_is_written_by_the_worker(site):
+def test_a_job_that_kills_its_process_leaves_its_last_words_and_has_an_end(site):
     site.jobs("""
         @register_job(interval=3600)
         def kills(env):
             tell("began")
+            print("said before")
+            env.note("half way")
+            env.progress(1, 2)
+            time.sleep(2)
             os.kill(os.getpid(), signal.SIGKILL)
 
         @register_job(interval=3600)
@@ -69,6 +73,9 @@ def test_the_end_of_a_job_that_kills_its_process_is_written_by_the_worker(site):
     (execution,) = executions("kills")
     assert execution.error.startswith("WorkerLostError: ")
     assert execution.due_at is not None
+    assert (execution.note, execution.progress_done, execution.progress_total) == ("half way", 1, 2)
+    assert "said before" in execution.log
+    assert "time.sleep(2)" in execution.traceback
     site.send("healthy")
     wait_until(lambda: outcomes("healthy") == ["succeeded"], 60)
     assert len(site.told()) == len(outcomes("kills")) == 1

@@ -13,6 +13,11 @@ pytestmark = [pytest.mark.celery, pytest.mark.timeout(300)]
 JOBS = """
     @register_job(interval=1)
     def succeeds(env):
+        print("printed")
+        logging.getLogger("shop").info("logged")
+        env.note("noted")
+        for _ in env.track("abc"):
+            pass
         tell(f"{env.due_at.timestamp()} {env.previous_success is not None}")
 
     @register_job(interval=1)
@@ -25,9 +30,10 @@ JOBS = """
 """
 
 
-@pytest.mark.parametrize("broker", ["redis", "rabbitmq"])
-@pytest.mark.parametrize("pool", ["prefork", "threads", "solo"])
-def test_all_executions_are_on_record_in_each_pool(new_site, request, broker, pool):
+@pytest.mark.parametrize(
+    ("pool", "broker"), [("prefork", "rabbitmq"), ("threads", "redis"), ("solo", "redis")]
+)
+def test_all_executions_are_on_record_in_each_pool(new_site, request, pool, broker):
     site = new_site(request.getfixturevalue(broker))
     site.jobs(JOBS)
     worker = site.worker(pool=pool)
@@ -49,6 +55,9 @@ def test_all_executions_are_on_record_in_each_pool(new_site, request, broker, po
     told = [line.split() for line in site.told()]
     assert [float(line[0]) for line in told] == pytest.approx(due)
     assert (told[0][1], told[-1][1]) == ("False", "True")
+    last = executions("succeeds")[-1]
+    assert (last.note, last.progress_done, last.progress_total) == ("noted", 3, 3)
+    assert last.log.count("printed") == last.log.count("logged") == 1
     (runner,) = runners()
     assert (runner.pid, runner.stop_reason) == (worker.pid, JobRunner.SIGNAL)
     assert runner.last_heartbeat_at > runner.started_at

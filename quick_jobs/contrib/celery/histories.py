@@ -9,14 +9,16 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from quick_jobs.checks import check_database
-from quick_jobs.databases import SUPPORTED, is_supported, vendor_name
-from quick_jobs.databases.timestamps import as_aware
+from quick_jobs.databases import SUPPORTED, database_now, is_supported, vendor_name
+from quick_jobs.databases.timestamps import as_aware, as_stored
 from quick_jobs.history import History, NoHistory, Recorder
-from quick_jobs.history.record import Record
-from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.record import Record, Words
+from quick_jobs.history.storage import Storage
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.registration import RegisteredJob
+from quick_jobs.tracebacks import fingerprint_of_outcome
 
 logger = get_logger(__name__)
 
@@ -25,7 +27,8 @@ class ChildStorage(Storage):
     """A child's: it writes executions only. The heartbeat and the stop are its main process's."""
 
     def beat(self, dropped_executions: int) -> None:
-        pass
+        """Note when it is, for what is seen of the executions."""
+        self._beat_at = as_stored(database_now(self.using))
 
     def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
         pass
@@ -35,7 +38,8 @@ class ParentStorage(Storage):
     """That of a main process with children, which write their executions themselves.
 
     The ends that it writes are of children that could not. What such a child has put on record
-    stays: an end of its own altogether, of a start all but how it ended.
+    stays: an end of its own altogether, of a start all but how it ended. Where the execution was
+    when it was last looked at stands in for its traceback.
     """
 
     def write(self, records: Sequence[Record]) -> None:
@@ -62,12 +66,16 @@ def _completed(end: Record, row: JobExecution) -> Record:
     """Return ``end`` with what the row of its start has."""
     started_at = as_aware(row.started_at).timestamp()
     finished_at = max(started_at, end.finished_at or started_at)
+    is_failure = end.outcome != JobExecution.ABANDONED
+    fingerprint = fingerprint_of_outcome(end.outcome, end.job) if is_failure else ""
     return end._replace(
         started_at=started_at,
         finished_at=finished_at,
         duration=finished_at - started_at,
         lateness=_seconds(row.lateness),
         due_at=None if row.due_at is None else as_aware(row.due_at).timestamp(),
+        traceback=row.stack,
+        words=Words(row.note, row.progress_done, row.progress_total, row.log, fingerprint),
     )
 
 

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import functools
+import sys
 import time
 from typing import Callable, Dict, NamedTuple, Optional
 
+from celery.utils.log import LoggingProxy
+
+from quick_jobs.capture import installed
 from quick_jobs.contrib.celery import overlap
 from quick_jobs.contrib.celery.limits import limits_of
 from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
 from quick_jobs.contrib.celery.stop_line import StopLine
-from quick_jobs.contrib.celery.watch import Watch
+from quick_jobs.contrib.celery.watch import AtWork, Watch
 from quick_jobs.environment import RunEnv
 from quick_jobs.history import History
 from quick_jobs.history.base import StopInfo
@@ -20,8 +25,10 @@ from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import RunnerOptions
 from quick_jobs.runner.execution import Execution, execute
+from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.stop_flag import StopFlag
+from quick_jobs.text_filter import filtered
 
 logger = get_logger(__name__)
 
@@ -50,6 +57,7 @@ class JobProcess:
         history: History,
         options: RunnerOptions,
         stop_line: StopLine,
+        at_work: AtWork,
         limits_time: bool,
         housekeeping: Optional[Callable[[float], float]],
     ) -> None:
@@ -60,10 +68,12 @@ class JobProcess:
         self._stopping = StopFlag()
         timeout = options.start_record_timeout if history.is_kept else 0.0
         self.starts = RecordedStarts(timeout, functools.partial(self._stop, JobRunner.CRASHED))
+        self._capturing = contextlib.ExitStack()
         self._last_successes: Dict[str, float] = {}
         self._context = contextvars.copy_context()
         self.watch = Watch(
             stop_line.descriptor,
+            at_work,
             options.heartbeat_interval,
             self._stopping.set,
             self._put_overdue,
@@ -71,6 +81,11 @@ class JobProcess:
         )
 
     def start(self) -> None:
+        if self._history.is_kept:
+            # What Celery makes lines of the log is captured as such.
+            is_redirected = isinstance(sys.stdout, LoggingProxy)
+            streams = () if is_redirected else ("stdout", "stderr")
+            self._capturing.enter_context(installed(streams))
         self._history.start(self.starts.tell)
         self.watch.start()
 
@@ -125,7 +140,7 @@ class JobProcess:
             self._stop(JobRunner.REQUESTED, execution.name)
 
     def _stop(self, reason: str, detail: str) -> None:
-        self._stop_line.request_stop(reason, detail)
+        self._stop_line.request_stop(reason, filtered(detail))
 
     def _new_execution(self, job: RegisteredJob, due: Due) -> Execution:
         now = time.time()
@@ -139,12 +154,9 @@ class JobProcess:
 
     def _put_overdue(self, execution: Execution) -> None:
         """Put on record where an execution is that goes on after its soft time limit."""
-        stack = execution.stack(self._options.max_traceback)
-        logger.error("%s %s\n%s", execution.name, execution.overrun, stack)
-        record = execution.record_given_up(
-            JobExecution.TIMED_OUT, time.monotonic(), execution.overrun, stack
-        )
-        self._history.put([record])
+        outbox = Outbox(self._history, self._options.max_traceback)
+        outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, time.monotonic())
+        outbox.send()
 
 
 _current: Optional[JobProcess] = None

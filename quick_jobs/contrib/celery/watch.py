@@ -17,11 +17,26 @@ from quick_jobs import threads
 from quick_jobs.contrib.celery.overlap import Lock
 from quick_jobs.logs import get_logger
 from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.running import RunningExecutions
 
 logger = get_logger(__name__)
 
 # Seconds between an execution's soft time limit, at which it is to end, and its stack on record.
 STACK_AFTER = 1.0
+
+
+class AtWork(RunningExecutions):
+    """The executions of a process, which its threads begin and end by themselves."""
+
+    def add(self, execution: Execution, now: float) -> None:
+        self._running[execution.number] = execution
+
+    def at_work(self) -> List[Execution]:
+        return [
+            execution
+            for execution in list(self._running.values())
+            if execution.entered is not None and execution.duration is None
+        ]
 
 
 class Watched(NamedTuple):
@@ -37,18 +52,20 @@ class Watch:
 
     ``on_overdue`` is called, once, with an execution that runs over its deadline.
     ``housekeeping`` does what is due at this moment, in monotonic seconds, and returns when it is
-    to be called next; with None there is nothing to do.
+    to be called next; with None there is nothing to do. What runs is ``at_work``.
     """
 
     def __init__(
         self,
         descriptor: int,
+        at_work: AtWork,
         heartbeat_interval: float,
         on_stop: Callable[[], None],
         on_overdue: Callable[[Execution], None],
         housekeeping: Optional[Callable[[float], float]],
     ) -> None:
         self._descriptors = [descriptor]
+        self._at_work = at_work
         self._interval = heartbeat_interval
         self._on_stop = on_stop
         self._on_overdue = on_overdue
@@ -70,7 +87,9 @@ class Watch:
     @contextlib.contextmanager
     def over(self, execution: Execution, lock: Lock, limit: Optional[float]) -> Iterator[None]:
         """Watch over ``execution`` in here; ``limit`` is after how many seconds it is overdue."""
-        deadline = None if limit is None else time.monotonic() + limit + STACK_AFTER
+        now = time.monotonic()
+        deadline = None if limit is None else now + limit + STACK_AFTER
+        self._at_work.add(execution, now)
         self._watched[execution.number] = Watched(execution, lock, deadline)
         if deadline is not None:
             self._wake()
@@ -78,10 +97,7 @@ class Watch:
             yield
         finally:
             self._watched.pop(execution.number, None)
-
-    def running(self) -> List[Execution]:
-        """Return the executions that run."""
-        return [watched.execution for watched in list(self._watched.values())]
+            self._at_work.end(execution)
 
     def _wake(self) -> None:
         with contextlib.suppress(OSError):

@@ -15,9 +15,11 @@ from quick_jobs.contrib.celery.job_process import JobProcess
 from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
 from quick_jobs.contrib.celery.request import abandon_all
 from quick_jobs.contrib.celery.stop_line import StopLine
+from quick_jobs.contrib.celery.watch import AtWork
 from quick_jobs.history import History
 from quick_jobs.history.base import StopInfo
-from quick_jobs.history.storage import RunnerIdentity, Storage
+from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.storage import Storage
 from quick_jobs.logs import get_logger
 from quick_jobs.management.runner_settings import runner_options
 from quick_jobs.models import JobRunner
@@ -46,6 +48,7 @@ class Worker:
         storage = ParentStorage if has_children else Storage
         interval = self.options.heartbeat_interval
         self._history: History = new_history(storage, self.identity, jobs, interval)
+        self._at_work = AtWork()  # in this process
         self._housekeeping: Optional[Housekeeping] = None
         self._lock = threading.Lock()
         self._finished = threading.Event()
@@ -55,6 +58,7 @@ class Worker:
                 self._history,
                 self.options,
                 self.stop_line,
+                self._at_work,
                 limits_time=False,
                 housekeeping=self._do_while_jobs_run if is_solo else None,
             )
@@ -64,7 +68,7 @@ class Worker:
         """Begin, after the children were forked."""
         if self._history.is_kept:
             self._housekeeping = Housekeeping(
-                self._history, self.options, time.monotonic(), random.random
+                self._history, self.options, self._at_work, time.monotonic(), random.random
             )
         if self.process is None:
             keep_ends(self._history.put)
@@ -78,9 +82,9 @@ class Worker:
         history = new_history(
             ChildStorage, self.identity, self.jobs, self.options.heartbeat_interval
         )
-        options = self.options._replace(prunes=False)
+        options, at_work = self.options._replace(prunes=False), AtWork()
         housekeeping = (
-            Housekeeping(history, options, time.monotonic(), random.random)
+            Housekeeping(history, options, at_work, time.monotonic(), random.random)
             if history.is_kept
             else None
         )
@@ -94,6 +98,7 @@ class Worker:
             history,
             options,
             self.stop_line,
+            at_work,
             limits_time=True,
             housekeeping=None if housekeeping is None else keep_house,
         )
@@ -130,8 +135,7 @@ class Worker:
 
     def _do_while_jobs_run(self, now: float) -> float:
         """Do what is due while a job keeps the main thread."""
-        assert self.process is not None
-        if not self.process.watch.running():
+        if not self._at_work.at_work():
             return now + self.options.heartbeat_interval / 2
         return now + self.do()
 

@@ -11,6 +11,7 @@ _REQUIREMENTS = {
     "quick_jobs": ("django-admin-list-filter-dropdown",),
     "quick_jobs_0.4": ("django-quick-jobs==0.4.0",),
     "apscheduler": ("APScheduler<4", "django-apscheduler==0.7.0"),
+    "quick_jobs_celery": ("celery[redis]", "django-admin-list-filter-dropdown"),
     "celery": ("celery[redis]", "django-celery-results"),
 }
 

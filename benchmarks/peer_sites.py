@@ -149,9 +149,7 @@ def run(number):
             CELERY_TASK_TRACK_STARTED=True,
             **settings,
         )
-        worker = ("-m", "celery", "-A", "project", "worker", "-l", "WARNING")
-        beat = ("-m", "celery", "-A", "project", "beat", "-l", "WARNING", "--pidfile=")
-        self.commands = (worker,) if load.rerun else (worker, beat)
+        self.commands = commands_of_celery(load)
 
     def prepare(self):
         flush_redis()
@@ -168,6 +166,56 @@ def run(number):
         flush_redis()
 
 
+class QuickJobsOnCelery(QuickJobs):
+    """The same jobs as this project's, on Celery with beat and Redis, which has the locks too."""
+
+    title = "this project on celery with beat"
+    environment_name = "quick_jobs_celery"
+    files = {
+        **QuickJobs.files,
+        "project.py": """
+import os
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "settings")
+from celery import Celery
+from quick_jobs.contrib.celery import install
+
+app = Celery("project")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+install(app)
+""",
+        "shop/__init__.py": "from project import app\n",
+    }
+
+    def __init__(self, database, load, **settings):
+        cache = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS}
+        super().__init__(
+            database, load, CELERY_BROKER_URL=REDIS, CACHES={"default": cache}, **settings
+        )
+        self.commands = commands_of_celery(load)
+
+    def prepare(self):
+        flush_redis()
+        if self.load.rerun:
+            self.manage(
+                "shell",
+                "-c",
+                "from project import app\n"
+                f"for number in range(1, {self.load.jobs + 1}):\n"
+                "    app.send_task(f'shop.jobs.job_{number}')",
+            )
+
+    def __exit__(self, *exc_info):
+        super().__exit__(*exc_info)
+        flush_redis()
+
+
+def commands_of_celery(load):
+    """Return what runs a worker and, unless tasks send themselves again, beat."""
+    worker = ("-m", "celery", "-A", "project", "worker", "-l", "WARNING")
+    beat = ("-m", "celery", "-A", "project", "beat", "-l", "WARNING", "--pidfile=")
+    return (worker,) if load.rerun else (worker, beat)
+
+
 def flush_redis():
     """Empty the benchmarks' own database in Redis."""
     where = urlsplit(REDIS)
@@ -177,4 +225,4 @@ def flush_redis():
     )
 
 
-PEERS = (QuickJobs, QuickJobs04, APScheduler, Celery)
+PEERS = (QuickJobs, QuickJobs04, APScheduler, Celery, QuickJobsOnCelery)

@@ -11,6 +11,12 @@ from tests.conftest import wait_until
 
 pytestmark = [pytest.mark.celery, pytest.mark.timeout(300)]
 
+JOB_THAT_DOES_NOTHING = """
+    @register_job(interval=3600)
+    def healthy(env):
+        pass
+"""
+
 
 def test_a_timeout_ends_the_execution_with_its_stack_and_the_worker_lives(site):
     site.jobs("""
@@ -132,6 +138,15 @@ def test_a_job_stops_the_worker_that_runs_it(site, pool, request_):
     else:
         assert (stopped.wait(), row.stop_reason) == (1, JobRunner.FATAL_ERROR)
         assert row.stop_detail.startswith("shop.jobs.stops: ZeroDivisionError")
+
+
+def test_a_hung_main_process_is_lost_until_it_goes_on(site):
+    site.jobs(JOB_THAT_DOES_NOTHING)
+    worker = site.worker()
+    os.kill(worker.pid, signal.SIGSTOP)
+    wait_until(lambda: len(JobRunner.objects.lost()) == 1, 30)
+    os.kill(worker.pid, signal.SIGCONT)
+    wait_until(lambda: len(JobRunner.objects.alive()) == 1, 30)
 
 
 def test_a_rerun_is_sent_again_at_once(site):

@@ -73,13 +73,17 @@ def following_of(
     plan = plan_of_row(job.name, job.schedule, job.interval, job.variance)
     if plan is None:
         return None
-    # Each runner goes by its own executions.
-    its_own = (one for one in recent.executions if runner and one.runner_id == runner.pk)
-    last = next(its_own, recent.last)
+    last, began_at = recent.last, None if runner is None else as_aware(runner.started_at)
+    if runner is not None and runner.kind != JobRunner.CELERY:
+        # Each runner goes by its own executions.
+        its_own = (one for one in recent.executions if one.runner_id == runner.pk)
+        last = next(its_own, last)
+    elif began_at is not None and last is not None:  # beat may be older than the newest worker
+        began_at = min(began_at, as_aware(last.started_at))
     start = next_due(
         plan,
         None if last is None else _as_last(last),
-        None if runner is None else as_aware(runner.started_at),
+        began_at,
         None if job.registered_at is None else as_aware(job.registered_at),
         as_aware(now),
     )

@@ -12,8 +12,8 @@ from celery.schedules import BaseSchedule, schedstate
 from quick_jobs.contrib.celery.timetable import Timetable
 from quick_jobs.registration import RegisteredJob, registered_as
 
-# Seconds until beat asks again about a job that will not start: a clock may be set.
-_ASK_AGAIN = 300.0
+# Seconds until what never comes: years.
+_NEVER = 1e9
 
 #: Of this process, which may be a beat: made when the jobs are installed.
 timetable = Timetable(time.time(), random.random)
@@ -38,20 +38,21 @@ class JobSchedule(BaseSchedule):
         return dt.datetime.now(dt.timezone.utc)
 
     def is_due(self, last_run_at: dt.datetime) -> Any:
-        """Return whether to send the task now, and after how many seconds to ask again."""
-        seconds = self._seconds_left(last_run_at)
-        if seconds > 0:
-            return schedstate(False, min(seconds, _ASK_AGAIN))
-        return schedstate(True, 0.0)
+        """Return whether to send the task now, and in how many seconds the next start is due.
 
-    def remaining_estimate(self, last_run_at: dt.datetime) -> dt.timedelta:
-        return dt.timedelta(seconds=min(self._seconds_left(last_run_at), _ASK_AGAIN))
-
-    def _seconds_left(self, last_run_at: dt.datetime) -> float:
+        Beat sorts its entries by that, and sleeps until the first one is due.
+        """
         job, now = self.job, time.time()
         if job is None:  # beat's file has it from before
-            return _ASK_AGAIN
-        return timetable.planned(job, last_run_at.timestamp(), now).due - now
+            return schedstate(False, _NEVER)
+        planned = timetable.planned(job, last_run_at.timestamp(), now)
+        is_due = planned.due <= now
+        start = timetable.following(job, now) if is_due else planned
+        return schedstate(is_due, min(max(0.0, start.due - now), _NEVER))
+
+    def remaining_estimate(self, last_run_at: dt.datetime) -> dt.timedelta:
+        is_due, seconds = self.is_due(last_run_at)
+        return dt.timedelta(seconds=0 if is_due else seconds)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, JobSchedule) and other.job_name == self.job_name

@@ -89,28 +89,39 @@ class Timetable:
         self._began_at = began_at
         self._random = random
         self._plans: Dict[str, Tuple[float, Planned]] = {}
+        self._following: Dict[str, Planned] = {}  # those after the plans that are due
 
     def planned(self, job: RegisteredJob, last_sent: float, now: float) -> Planned:
         """Return the next start after the task was ``last_sent``; never, if there is none."""
         known = self._plans.get(job.name)
-        if known is not None and known[0] == last_sent:
+        if known is None:
+            plan = self._plan(job, lambda: first(job, last_sent, self._began_at, self._random()))
+        elif known[0] == last_sent:
             plan = known[1]
-            if job.schedule is None and plan.due - now > _longest(job):  # the clock was set back
-                plan = Planned(now, now)
         else:
-            plan = self._new_plan(job, last_sent, None if known is None else known[1])
+            plan = self.following(job, last_sent)
+            del self._following[job.name]
+        if job.schedule is None and plan.due - now > _longest(job):  # the clock was set back
+            plan = Planned(now, now)
         self._plans[job.name] = (last_sent, plan)
         return plan
+
+    def following(self, job: RegisteredJob, now: float) -> Planned:
+        """Return the start after the planned one, which is sent ``now``."""
+        if job.name not in self._following:
+            sent = self._plans[job.name][1]
+            self._following[job.name] = self._plan(
+                job, lambda: following(job, sent, now, self._random())
+            )
+        return self._following[job.name]
 
     def current(self, name: str, now: float) -> Planned:
         """Return the start that is being sent."""
         return self._plans[name][1] if name in self._plans else Planned(now, now)
 
-    def _new_plan(self, job: RegisteredJob, last_sent: float, sent: Planned | None) -> Planned:
+    def _plan(self, job: RegisteredJob, plan: Callable[[], Planned]) -> Planned:
         try:
-            if sent is None:
-                return first(job, last_sent, self._began_at, self._random())
-            return following(job, sent, last_sent, self._random())
+            return plan()
         except ScheduleError as error:
             logger.error("%s will not start again: %s", job.name, error)
             return Planned(math.inf, math.inf)

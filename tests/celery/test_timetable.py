@@ -72,6 +72,7 @@ def test_a_time_of_day_comes_once_when_the_clock_is_set_back(timetable):
 def test_a_task_expires_when_the_next_one_is_due_at_the_earliest(timetable):
     sent = timetable.Planned(BEGAN + 3, BEGAN)
     assert timetable.expires_at(job(60, variance=5), sent, BEGAN + 3) == BEGAN + 63
+    assert timetable.expires_at(job(60, variance=5), sent, BEGAN + 59) == BEGAN + 119
     assert timetable.expires_at(job(at("11:00"), variance=5), sent, BEGAN) == BEGAN + 23 * 3600
 
 

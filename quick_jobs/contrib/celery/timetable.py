@@ -72,7 +72,13 @@ def caught_up(job: RegisteredJob, planned: Planned, now: float) -> Planned:
 
 
 def expires_at(job: RegisteredJob, planned: Planned, now: float) -> float:
-    """Return when the next start is due at the earliest, after which this one is pointless."""
+    """Return when the next start is due at the earliest, after which this one is pointless.
+
+    That of an interval counts from ``now``, when the task is sent: else nothing would run where
+    beat is late by almost an interval, again and again.
+    """
+    if job.schedule is None:
+        return max(now, planned.due) + _interval(job)
     try:
         return following(job, planned, now, 0.0).due
     except ScheduleError:

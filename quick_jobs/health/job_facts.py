@@ -103,7 +103,7 @@ def read_jobs(
                 is_registered=known is not None and job.name in known,
                 is_gone=job.pk in gone,
                 registered_at=None if job.registered_at is None else as_aware(job.registered_at),
-                runner_began_at=as_aware(live.newest.started_at) if live else None,
+                runner_began_at=_began_at(live.newest, newest) if live else None,
                 runners=live.number if live else 0,
                 last=newest.as_last() if newest else None,
                 running=running.get(job.pk, ()),
@@ -114,6 +114,13 @@ def read_jobs(
         on_record = {job.name for job in jobs}
         found += [_never_seen(name) for name in sorted((known or frozenset()) - on_record)]
     return _with_recent(using, before, now, found)
+
+
+def _began_at(runner: JobRunner, last: Optional[_Row]) -> dt.datetime:
+    began_at = as_aware(runner.started_at)
+    if runner.kind != JobRunner.CELERY or last is None:
+        return began_at
+    return min(began_at, last.started_at)  # workers come and go, beat goes on
 
 
 def _never_seen(name: str) -> JobFacts:

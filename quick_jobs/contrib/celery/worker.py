@@ -83,16 +83,12 @@ class Worker:
             ChildStorage, self.identity, self.jobs, self.options.heartbeat_interval
         )
         options, at_work = self.options._replace(prunes=False), AtWork()
-        housekeeping = (
-            Housekeeping(history, options, at_work, time.monotonic(), random.random)
-            if history.is_kept
-            else None
-        )
+        housekeeping = Housekeeping(history, options, at_work, time.monotonic(), random.random)
 
         def keep_house(now: float) -> float:
-            assert housekeeping is not None
             housekeeping.do(now, is_stopping=False)
-            return housekeeping.next_check(now, is_stopping=False)
+            due = housekeeping.next_check(now, is_stopping=False)
+            return now + options.heartbeat_interval if due is None else due
 
         return JobProcess(
             history,
@@ -100,7 +96,7 @@ class Worker:
             self.stop_line,
             at_work,
             limits_time=True,
-            housekeeping=None if housekeeping is None else keep_house,
+            housekeeping=keep_house,
         )
 
     def do(self) -> float:
@@ -111,7 +107,8 @@ class Worker:
             now = time.monotonic()
             is_stopping = self._finished.is_set()
             self._housekeeping.do(now, is_stopping)
-            return max(0.0, self._housekeeping.next_check(now, is_stopping) - now)
+            due = self._housekeeping.next_check(now, is_stopping)
+        return self.options.heartbeat_interval if due is None else max(0.0, due - now)
 
     def go_on_by_itself(self) -> None:
         """Do what is due in a thread: the worker stops, and so has its timer."""

@@ -6,6 +6,7 @@ import time
 from collections import defaultdict
 
 import pytest
+from django.utils.html import strip_tags
 
 from quick_jobs.models import JobExecution
 from tests.faults.shops import BUSY, STEADY
@@ -15,6 +16,30 @@ pytestmark = pytest.mark.faults
 
 KILLS = 50
 AT_ONCE = 5
+
+# Says all that a job can say, and then does not come back.
+TALKS = """
+    import logging
+
+    @register_job(interval=3600)
+    def talks(env):
+        print("400 to send")
+        logging.getLogger("shop.mail").warning("the mail server is slow")
+        env.note("12 sent")
+        env.progress(12, 400)
+        waits_for_the_mail_server(env)
+
+    def waits_for_the_mail_server(env):
+        time.sleep(3600)
+"""
+
+PAGE = """
+from django.contrib.auth.models import User
+from django.test import Client
+client = Client()
+client.force_login(User.objects.create_superuser("admin", "admin@example.com", "secret"))
+print(client.get("/admin/quick_jobs/jobexecution/{}/change/").content.decode())
+"""
 
 
 def ends_on_record(shop, pid):
@@ -71,3 +96,38 @@ def test_what_was_on_record_stays_and_what_ran_is_lost(any_shop):
     with shop.database() as using:
         lost = JobExecution.objects.using(using).lost().count()
     assert lost == shop.count(outcome="running") > 0
+
+
+def test_what_a_killed_job_said_and_where_it_was_is_on_its_page(any_shop):
+    shop = any_shop
+    shop.settings(
+        """
+        QUICK_JOBS_HEARTBEAT_INTERVAL = 0.5
+        QUICK_JOBS_LOST_AFTER = 2
+        ALLOWED_HOSTS = ["*"]
+        """
+    )
+    shop.jobs(TALKS)
+    runner = shop.start("run_jobs")
+    wait_until(lambda: shop.count(stack__contains="waits_for_the_mail_server"))
+    runner.send(signal.SIGKILL)
+    assert runner.wait() == -signal.SIGKILL
+    (execution,) = shop.executions()
+    assert execution.outcome == "running"
+    assert execution.observed_at >= execution.started_at
+    assert [line.split()[1:] for line in execution.log.splitlines()] == [
+        ["stdout", "400", "to", "send"],
+        ["WARNING", "shop.mail", "the", "mail", "server", "is", "slow"],
+    ]
+    assert (execution.note, execution.progress_done, execution.progress_total) == (
+        "12 sent",
+        12.0,
+        400.0,
+    )
+    wait_until(lambda: shop.states() == (0, 1, 0))
+    page = shop.run("shell", "--verbosity=0", "-c", PAGE.format(execution.pk))
+    assert page.returncode == 0, page.stderr
+    text = " ".join(strip_tags(page.stdout).split())
+    assert "Lost: the process vanished between" in text
+    for said in ("400 to send", "the mail server is slow", "12 sent", "in waits_for_the"):
+        assert said in text

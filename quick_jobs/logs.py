@@ -31,6 +31,27 @@ _AT_END = 20.0
 _STUCK_AFTER = 3.0
 
 
+class LoweredLevel(int):
+    """The root logger's level while it is lowered from ``site_level``, to see what jobs log.
+
+    It is known by its type: the site may set the same number.
+    """
+
+    site_level = logging.NOTSET
+
+
+def is_for_site(logger: logging.Logger, level: int) -> bool:
+    """Return whether the site's handlers are to get a record for which ``logger`` is enabled."""
+    root = logger.root
+    root_level = root.level
+    if type(root_level) is not LoweredLevel or level >= root_level.site_level:
+        return True
+    each = logger
+    while each.parent is not None and not each.level:
+        each = each.parent
+    return each is not root
+
+
 class Logger:
     """The methods of ``logging.getLogger(name)`` that are used here. None raises.
 
@@ -62,7 +83,8 @@ class Logger:
         self, level: int, message: str, args: Tuple[object, ...], error: Optional[BaseException]
     ) -> None:
         try:
-            if not self._logger.isEnabledFor(level):
+            # Nobody else gets our lines, so one that the site does not want need not be made.
+            if not self._logger.isEnabledFor(level) or not is_for_site(self._logger, level):
                 return
             # What Logger.info() does; it would take this file for the caller's on Python 3.7.
             caller = sys._getframe(2)

@@ -12,16 +12,13 @@ from typing import Iterator
 
 from quick_jobs.capture.captured import LONG, MOST_WAITING
 from quick_jobs.capture.current import CURRENT
+from quick_jobs.logs import LoweredLevel, is_for_site
 from quick_jobs.tracebacks import class_name, traceback_text
 
 # Bytes of the traceback in a record, which the filter sees before it is cut.
 _LONGEST_TRACEBACK = 1_000_000
 
 _OWN = "quick_jobs"
-
-
-class _Lowered(int):
-    """The root's level while it is lowered, known by identity: the site may set the same."""
 
 
 @contextlib.contextmanager
@@ -32,24 +29,16 @@ def watched(least: int) -> Iterator[None]:
     """
     root = logging.getLogger()
     site_level = root.level
-    lowered = _Lowered(min(site_level, least))
+    lowered = LoweredLevel(min(site_level, least))
+    lowered.site_level = site_level
     before = logging.Logger.callHandlers
     get_current, set_current, reset_current = CURRENT.get, CURRENT.set, CURRENT.reset
-
-    def is_allowed(logger: logging.Logger) -> bool:
-        """Return whether the site lets a record below the root's level through."""
-        if root.level is not lowered:
-            return True  # the site has set it since, and this record has passed
-        each = logger
-        while each.parent is not None and not each.level:
-            each = each.parent
-        return each is not root
 
     def call_handlers(logger: logging.Logger, record: logging.LogRecord) -> None:
         capture = get_current()
         level = record.levelno
         if capture is None:
-            if level >= site_level or is_allowed(logger):
+            if level >= site_level or is_for_site(logger, level):
                 before(logger, record)
             return
         if level >= least:
@@ -66,7 +55,11 @@ def watched(least: int) -> Iterator[None]:
                 waiting.append((record.created, record.levelname, name, text))
                 if len(waiting) >= MOST_WAITING or len(text) > LONG:
                     capture.settle()
-        if level >= site_level or (logger.level and logger is not root) or is_allowed(logger):
+        if (
+            level >= site_level
+            or (logger.level and logger is not root)
+            or is_for_site(logger, level)
+        ):
             # A handler that prints to the terminal would have the line kept twice.
             token = set_current(None)
             try:

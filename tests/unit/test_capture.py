@@ -17,6 +17,7 @@ from quick_jobs import capture
 from quick_jobs.capture import Capturing, installed, new_capture
 from quick_jobs.capture.bounded import left_out
 from quick_jobs.capture.captured import Capture
+from quick_jobs.logs import get_logger
 
 LIMIT = 16 * 1024
 
@@ -516,6 +517,24 @@ def test_the_runners_own_lines_are_not_kept(root):
 
     assert captured_while(do) == ["WARNING  quick_jobs_of_ours  x"]
     assert len(root.messages) == 3
+
+
+def test_the_runners_own_lines_are_not_even_made_for_nobody(root, monkeypatch):
+    made = []
+    make = logging.Logger.makeRecord
+    monkeypatch.setattr(
+        logging.Logger, "makeRecord", lambda *args: made.append(args[5]) or make(*args)
+    )
+    own = get_logger("quick_jobs.tests")
+
+    def do():
+        own.info("below the site's level")
+        own.warning("for the site")
+        logging.getLogger().setLevel(logging.INFO)
+        own.info("for the site by now")
+
+    captured_while(do)
+    assert made == root.messages == ["for the site", "for the site by now"]
 
 
 def test_a_traceback_is_kept_with_its_line(root, logger):

@@ -28,7 +28,10 @@ class Proxy:
         self._threads[0].start()
 
     def lose_answers(self, pattern):
-        """Break off when the answer comes to every second request that ``pattern`` is found in."""
+        """Break off when the answer comes to every third request that ``pattern`` is found in.
+
+        A transaction of two such requests that loses one gets through with the next try.
+        """
         self._pattern = re.compile(pattern)
 
     def silence(self):
@@ -96,4 +99,4 @@ class Proxy:
         if self._pattern is None or not self._pattern.search(data):
             return False
         self._matches += 1
-        return self._matches % 2 == 0
+        return self._matches % 3 == 0

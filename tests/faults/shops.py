@@ -72,6 +72,32 @@ BUSY = """
             pass
 """
 
+#: The first numbers its executions; the second is one execution, which says more and more.
+TALKATIVE = """
+    import itertools
+    import logging
+
+    numbers = itertools.count()
+
+    @register_job(interval=0.2)
+    def says_its_number(env):
+        with seen("says_its_number"):
+            number = next(numbers)
+            print("printed", number)
+            logging.getLogger("shop.mail").info("logged %d", number)
+            env.note(f"noted {number}")
+
+    @register_job(interval=3600)
+    def goes_on_and_on(env):
+        with seen("goes_on_and_on"):
+            for number in itertools.count(1):
+                print("line", number)
+                env.progress(number)
+                time.sleep(0.25)
+                if env.is_stopping:
+                    break
+"""
+
 #: What a busy machine may add to a start: less than the start-record timeout.
 SLACK = 0.7
 
@@ -270,6 +296,27 @@ class Shop(Site):
                 assert execution.outcome == (
                     "failed" if visit.job.endswith("_fails") else "succeeded"
                 )
+
+    def assert_all_is_there_that_was_said(self):
+        """Assert that each execution of the talkative jobs has its own words, all and once."""
+        numbered = [
+            execution
+            for execution in self.executions(job__name="shop.jobs.says_its_number")
+            if execution.lateness is not None  # it began
+        ]
+        assert [(_said(each), each.note) for each in numbered] == [
+            ([f"stdout printed {n}", f"INFO shop.mail logged {n}"], f"noted {n}")
+            for n in range(len(numbered))
+        ]
+        (lasting,) = self.executions(job__name="shop.jobs.goes_on_and_on")
+        lines = [f"stdout line {n}" for n in range(1, int(lasting.progress_done) + 1)]
+        assert _said(lasting) == lines
+        assert lasting.stack == ""
+
+
+def _said(execution):
+    """Return the lines of its log without their times, and with single spaces."""
+    return [" ".join(line.split()[1:]) for line in execution.log.splitlines()]
 
 
 def stop(*runners):

@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.proxy import Proxy
-from tests.faults.shops import STEADY, stop
+from tests.faults.shops import STEADY, TALKATIVE, stop
 from tests.site import wait_until
 
 pytestmark = pytest.mark.faults
@@ -32,16 +32,17 @@ def proxy(server):
 
 @pytest.mark.parametrize(
     ("statement", "jobs"),
-    [(rb"INSERT INTO", STEADY), (rb"COMMIT\0?$", LONG_TRACEBACKS)],
+    [(rb"(?s)INSERT INTO|UPDATE.*observed_at", STEADY), (rb"COMMIT\0?$", LONG_TRACEBACKS)],
     ids=["statement", "transaction"],
 )
 def test_a_lost_answer_costs_no_record_and_doubles_none(server, new_shop, proxy, statement, jobs):
     shop = new_shop(server.settings(port=proxy.port))
     shop.settings(MAX_TRACEBACK)
-    shop.jobs(jobs)
+    shop.jobs(jobs, TALKATIVE)
     proxy.lose_answers(statement)
     runner = shop.start("run_jobs")
     wait_until(lambda: proxy.lost >= 20, 40)
     stop(runner)
     shop.assert_history_is_true()
+    shop.assert_all_is_there_that_was_said()
     assert shop.runner().stopped_at

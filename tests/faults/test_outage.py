@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from tests.faults.shops import STEADY, stop
+from tests.faults.shops import STEADY, TALKATIVE, stop
 from tests.site import wait_until
 
 pytestmark = pytest.mark.faults
@@ -41,9 +41,9 @@ QUIET = """
 
 def test_a_stopped_server_delays_no_job_and_costs_no_record(server, server_shop):
     shop = server_shop
-    shop.jobs(STEADY)
+    shop.jobs(STEADY, TALKATIVE)
     runner = shop.start("run_jobs")
-    wait_until(lambda: shop.count() >= 30)
+    wait_until(lambda: shop.count(observed_at__isnull=False) and shop.count() >= 30)
     server.stop()
     time.sleep(10)
     server.start()
@@ -52,6 +52,7 @@ def test_a_stopped_server_delays_no_job_and_costs_no_record(server, server_shop)
     stop(runner)
     shop.assert_no_start_was_late()
     shop.assert_history_is_true()
+    shop.assert_all_is_there_that_was_said()
     assert shop.runner().stopped_at
     assert "the history cannot be written" in runner.output
     assert "the history is written again" in runner.output

@@ -78,7 +78,8 @@ def _sections_of(path):
     ends = [heading.start() for heading in headings[1:]] + [len(text)]
     for heading, end in zip(headings, ends):
         found = _FENCED.finditer(text, heading.start(), end)
-        yield Section(path.name, heading[1], [_block(path, each) for each in found])
+        code = [each for each in found if not each[1].startswith("{")]  # not Sphinx's directives
+        yield Section(path.name, heading[1], [_block(path, each) for each in code])
 
 
 def _block(path, match):

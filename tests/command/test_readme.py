@@ -173,7 +173,7 @@ def test_two_runners_send_each_email_once(shop):
 
 def test_failures_are_told_to_sentry_each_time_and_to_the_admins_once(shop):
     [receivers] = [block for block in blocks_named("shop/jobs.py") if "tell_sentry" in block.text]
-    [setting] = [block for block in blocks_named("settings.py") if "mail_admins" in block.text]
+    setting = next(block for block in blocks_named("settings.py") if "mail_admins" in block.text)
     add_settings(setting, shop)
     shop.write("shop/jobs.py", receivers.text + FAILING_JOB)
     runner = shop.start("run_jobs")
@@ -277,7 +277,7 @@ def use_manage(arguments, site):
 def use_pip(arguments, site):
     assert arguments[0] == "install", arguments
     for what in arguments[1:]:
-        name, extras = re.fullmatch(r"([\w.-]+)(?:\[(.+)\])?", what).groups()
+        name, extras = re.fullmatch(r"([\w.-]+)(?:\[(.+)\])?(?:>=[\d.]+)?", what).groups()
         if name in (".", PROJECT["project"]["name"]):
             for extra in (extras or "").split(","):
                 assert extra in ("", *PROJECT["project"]["optional-dependencies"]), what

@@ -5,6 +5,7 @@ import re
 import pytest
 from django.core.management import load_command_class
 
+from quick_jobs import alerts, signals
 from quick_jobs.conf import DEFAULTS
 from quick_jobs.environment import RunEnv
 from quick_jobs.models import JobExecution
@@ -42,6 +43,26 @@ def test_all_that_env_has_is_told_and_nothing_else():
 def test_all_outcomes_are_told():
     for outcome, _ in JobExecution.OUTCOMES:
         assert f"| `{outcome}` |" in TEXT
+
+
+def test_all_signals_are_told():
+    section = without_blocks(ROOT / "docs" / "signals.md")
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == set(signals.__all__)
+
+
+def test_all_kinds_of_alerts_are_told():
+    section = without_blocks(ROOT / "docs" / "alerts.md").split("## ")[1]
+    assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == set(alerts.KINDS)
+
+
+def test_every_page_is_in_the_site():
+    index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
+    pages = {path.stem for path in ROOT.glob("docs/*.md")} - {"index"}
+    assert pages == set(re.findall(r"^([\w-]+)$", index, re.M))
+
+
+def test_the_readme_is_short():
+    assert (ROOT / "README.md").read_text(encoding="utf-8").count("\n") <= 180
 
 
 def test_all_checks_are_told_and_no_others():

@@ -1,4 +1,4 @@
-"""Makes the README's pictures of the admin, in ``docs/screenshots``:
+"""Makes the documents' pictures of the admin, in ``docs/screenshots``:
 
     pytest -m browser tests/browser/make_screenshots.py
 

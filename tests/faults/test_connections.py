@@ -1,4 +1,4 @@
-"""Every way of keeping connections works, and takes no more of them than the README says."""
+"""Every way of keeping connections works, and takes no more of them than the documents say."""
 
 import time
 

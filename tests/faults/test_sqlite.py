@@ -126,7 +126,7 @@ MODELS = """
     from django.contrib.auth.models import Group
 """
 
-#: Reads, does something slow, and writes: README's way of sending emails.
+#: Reads, does something slow, and writes: the documented way of sending emails.
 READS_THEN_WRITES = """
     @register_job(interval=0.01)
     def reads_then_writes(env):

@@ -20,11 +20,11 @@ _Part = Tuple[str, str]
 def duration_in_words(duration: Optional[dt.timedelta], parts: int = 2) -> str:
     """Return ``duration`` like "3 ms", "2.4 s", "12 s" or "1 min 5 s", in at most ``parts`` units.
 
-    None is shown as a dash, negative durations as 0 ms.
+    None is shown as a dash. What rounds to 0 ms and negative durations are "< 1 ms".
     """
     if duration is None:
         return NOTHING
-    return " ".join(_(unit) % number for unit, number in _parts_of(duration)[:parts])
+    return _joined(_parts_of(duration)[:parts])
 
 
 def ago(moment: dt.datetime, now: dt.datetime) -> str:
@@ -40,7 +40,7 @@ def schedule_in_words(
 ) -> str:
     """Return when a job starts: by its ``schedule``, or by its ``interval`` if that is None.
 
-    Like "every 15–20 s", "every 1 min, up to 15 s more", "every day at 03:00" and "Monday to
+    Like "every 15–20 s", "every 1 min to 1 min 15 s", "every day at 03:00" and "Monday to
     Friday at 08:00 (Europe/Berlin), up to 5 min later". A zone is named if it is not the site's.
     """  # noqa: RUF002
     if schedule is None:
@@ -65,19 +65,23 @@ def _interval_in_words(interval: dt.timedelta, variance: dt.timedelta) -> str:
         return _("every %(interval)s") % {
             "interval": _(unit) % f"{low}\N{EN DASH}{longest[0][1]}",
         }
-    every = _("every %(interval)s") % {"interval": duration_in_words(interval, parts=4)}
     if not variance:
-        return every
-    return _("%(every)s, up to %(variance)s more") % {
-        "every": every,
-        "variance": duration_in_words(variance, parts=4),
+        return _("every %(interval)s") % {"interval": _joined(shortest)}
+    return _("every %(shortest)s to %(longest)s") % {
+        "shortest": _joined(shortest),
+        "longest": _joined(longest),
     }
+
+
+def _joined(parts: List[_Part]) -> str:
+    return " ".join(_(unit) % number for unit, number in parts)
 
 
 def _parts_of(duration: dt.timedelta) -> List[_Part]:
     seconds = max(0.0, duration.total_seconds())
     if seconds < 0.9995:
-        return [(gettext_noop("%s ms"), number_format(round(seconds * 1000)))]
+        milliseconds = round(seconds * 1000)
+        return [(gettext_noop("%s ms"), number_format(milliseconds) if milliseconds else "< 1")]
     if seconds < 9.95:
         tenths = round(seconds, 1)
         digits = 0 if tenths == int(tenths) else 1

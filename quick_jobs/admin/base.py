@@ -79,6 +79,10 @@ class HistoryAdmin(DeletionAdmin):
     #: column: see :class:`quick_jobs.admin.links.Links` for the rule.
     tells_of: Dict[Type[Model], Sequence[str]] = {}
 
+    #: The columns that a list has only if one of its rows returns something for it. They stand
+    #: behind those that sort, which are numbered in addresses.
+    may_be_empty: Mapping[str, Callable[[Any], Any]] = {}
+
     @property
     def media(self) -> Media:
         ours = served((*STYLES, SCRIPT))
@@ -204,6 +208,13 @@ class HistoryAdmin(DeletionAdmin):
         facts = self.facts_of(request, rows)
         for row in rows:
             row.facts = facts[row.pk]
+
+    def columns_without_content(self, rows: List[Any]) -> List[str]:
+        """Return the columns of which a list with these ``rows`` has none."""
+        if not rows:
+            return []
+        columns = self.may_be_empty.items()
+        return [name for name, content in columns if not any(map(content, rows))]
 
     def facts_of(self, request: HttpRequest, rows: List[Any]) -> Mapping[int, Any]:
         """Return the facts of ``rows`` by primary key."""

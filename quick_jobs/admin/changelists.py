@@ -39,6 +39,8 @@ class HistoryChangeList(ChangeList):
         model_admin: Any = self.model_admin
         model_admin.add_facts(request, rows)
         self.result_list = rows
+        empty = model_admin.columns_without_content(rows)
+        self.list_display = [name for name in self.list_display if name not in empty]
 
 
 class ExecutionChangeList(HistoryChangeList):

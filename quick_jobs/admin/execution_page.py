@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 _WHERE_IT_IS = gettext_lazy("Where it is")
 _WHERE_IT_WAS = gettext_lazy("Where it was")
+_TRACEBACK = gettext_lazy("Traceback")
 
 #: Seconds from one look of the browser at a running execution to the next.
 _REFRESH = 15
@@ -56,7 +57,7 @@ class ExecutionPageAdmin(HistoryAdmin):
             },
         ),
         (_WHERE_IT_IS, {"fields": ("formatted_stack",)}),
-        (gettext_lazy("Traceback"), {"fields": ("formatted_traceback",)}),
+        (_TRACEBACK, {"fields": ("formatted_traceback",)}),
         (gettext_lazy("Log"), {"fields": ("formatted_log",)}),
     )
     tells_of = {Job: ("job_name", "of_job"), JobRunner: ("in_runner", "of_release")}
@@ -68,6 +69,8 @@ class ExecutionPageAdmin(HistoryAdmin):
         for title, options in self.fieldsets:
             fields = self._permitted(request, options["fields"], hidden)
             if title is _WHERE_IT_IS and not is_running:
+                title = _WHERE_IT_WAS
+            if title is _TRACEBACK and obj is not None and obj.outcome in JobExecution.HAS_STACK:
                 title = _WHERE_IT_WAS
             if fields:
                 sections.append((title, {**options, "fields": fields}))
@@ -82,8 +85,8 @@ class ExecutionPageAdmin(HistoryAdmin):
             if other is not None:
                 other.job = row.job  # as far as it may be named
         found = (
-            (_("Previous of this job"), previous, "prev"),
-            (_("Next of this job"), following, "next"),
+            (_("‹ Previous run"), previous, "prev"),  # noqa: RUF001
+            (_("Next run ›"), following, "next"),  # noqa: RUF001
         )
         return [
             PageLink(text, row.facts.links.url(JobExecution, other.pk), rel, str(other))

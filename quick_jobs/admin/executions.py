@@ -56,6 +56,11 @@ class JobExecutionAdmin(ExecutionPageAdmin):
         DurationFilter,
         KindFilter,
     )
+    may_be_empty = {
+        "said": lambda execution: (
+            execution.note or execution.error or execution.facts.state == JobExecution.LOST
+        )
+    }
     list_per_page = 100
     ordering = ("-started_at",)
     sortable_by = ("started",)

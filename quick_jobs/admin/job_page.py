@@ -49,7 +49,7 @@ class JobPageAdmin(HistoryAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         more = [
             (gettext_lazy("Last error"), {"fields": ("last_error",)}),
-            (gettext_lazy("Last executions"), {"fields": ("last_ten",)}),
+            (gettext_lazy("History"), {"fields": ("last_ten",)}),
         ]
         if obj is not None and not self._shows_executions(request):
             more = []
@@ -107,7 +107,7 @@ class JobPageAdmin(HistoryAdmin):
             else "",
         )
 
-    @column(gettext_lazy("last executions"))
+    @column(gettext_lazy("history"))
     def last_ten(self, job: JobRow) -> str:
         said = self._facts_of_page(job).said
         rows = [
@@ -125,20 +125,15 @@ class JobPageAdmin(HistoryAdmin):
         ]
         if not rows:
             return NOTHING
+        titles, cells = [_("State"), _("Start"), _("Duration")], "<td>{}</td><td>{}</td><td>{}</td>"
+        if any(row[3] or row[4] for row in rows):
+            titles.append(_("Note and error"))
+            cells += '<td class="qj-error">{} <span class="qj-quiet">{}</span></td>'
         return format_html(
-            '<div class="qj-wide"><table class="qj-table"><thead><tr><th scope="col">{}</th>'
-            '<th scope="col">{}</th><th scope="col">{}</th><th scope="col">{}</th></tr></thead>'
+            '<div class="qj-wide"><table class="qj-table"><thead><tr>{}</tr></thead>'
             "<tbody>{}</tbody></table></div>",
-            _("State"),
-            _("Start"),
-            _("Duration"),
-            _("Note and error"),
-            format_html_join(
-                "",
-                "<tr><td>{}</td><td>{}</td><td>{}</td>"
-                '<td class="qj-error">{} <span class="qj-quiet">{}</span></td></tr>',
-                rows,
-            ),
+            format_html_join("", '<th scope="col">{}</th>', ((title,) for title in titles)),
+            format_html_join("", f"<tr>{cells}</tr>", rows),
         )
 
 

@@ -73,6 +73,10 @@ class JobAdmin(JobPageAdmin):
         ("state", "liveness", "its_runners"),
     )
     group = "job"
+    may_be_empty = {
+        "picture": lambda job: job.facts.recent.executions,
+        "typical_duration": lambda job: job.facts.recent.typical_duration,
+    }
     tells_of = {
         JobExecution: (
             "last_execution",
@@ -167,7 +171,7 @@ class JobAdmin(JobPageAdmin):
     def picture(self, job: JobRow) -> str:
         return sparkline(job.facts.recent.executions[:BARS], job.facts.links) or NOTHING
 
-    @column(gettext_lazy("last executions"))
+    @column(gettext_lazy("history"))
     def long_picture(self, job: JobRow) -> str:
         return sparkline(job.facts.recent.executions, job.facts.links) or NOTHING
 
@@ -175,7 +179,7 @@ class JobAdmin(JobPageAdmin):
     def typical_duration(self, job: JobRow) -> str:
         return duration_in_words(job.facts.recent.typical_duration)
 
-    @column(gettext_lazy("failures lately"))
+    @column(gettext_lazy("failures"))
     def failures(self, job: JobRow) -> str:
         return failures_in_words(job.facts.recent, job.facts.now, job.facts.is_gone)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, Any, List, Mapping
 
 from django.contrib import admin
@@ -26,6 +27,7 @@ from quick_jobs.admin.wording import (
     duration_in_words,
     time_element,
 )
+from quick_jobs.health.words import stop_reason_in_words
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 if TYPE_CHECKING:
@@ -37,6 +39,8 @@ _MANY = 100
 
 #: Jobs that are named on a runner's page.
 _MOST_JOBS = 500
+
+_MILLISECOND = dt.timedelta(milliseconds=1)
 
 
 @admin.register(JobRunner)
@@ -67,6 +71,10 @@ class JobRunnerAdmin(HistoryAdmin):
         "its_jobs",
     )
     group = "runner"
+    may_be_empty = {
+        "lateness": lambda runner: runner.facts.recent.worst_lateness,
+        "running_now": lambda runner: runner.facts.running,
+    }
     tells_of = {
         JobExecution: (
             "executions_so_far",
@@ -102,7 +110,7 @@ class JobRunnerAdmin(HistoryAdmin):
         return format_html(
             '{} <span class="qj-second">{}</span>',
             runner_badge(runner.facts.state, runner.stop_reason),
-            runner.get_stop_reason_display(),
+            stop_reason_in_words(runner.stop_reason, runner.stop_detail),
         )
 
     @column(gettext_lazy("started"))
@@ -136,18 +144,19 @@ class JobRunnerAdmin(HistoryAdmin):
             text += "+"
         return link(runner.facts.links.list_url(JobExecution, runner__id__exact=runner.pk), text)
 
-    @column(gettext_lazy("failures lately"))
+    @column(gettext_lazy("failures"))
     def failures(self, runner: RunnerRow) -> str:
         return failures_in_words(runner.facts.recent, runner.facts.now)
 
     @column(gettext_lazy("lateness lately"))
     def lateness(self, runner: RunnerRow) -> str:
-        if runner.facts.recent.typical_lateness is None:
+        worst = runner.facts.recent.worst_lateness
+        if worst is None:
             return NOTHING
         return format_html(
             '{} <span class="qj-quiet qj-nowrap">{}</span>',
             duration_in_words(runner.facts.recent.typical_lateness),
-            _("at most %s") % duration_in_words(runner.facts.recent.worst_lateness),
+            _("at most %s") % duration_in_words(max(worst, _MILLISECOND)),
         )
 
     @column(gettext_lazy("dropped executions"))

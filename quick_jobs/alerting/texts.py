@@ -81,7 +81,8 @@ def facts_of(execution: JobExecution) -> List[str]:
         parts.append(f"Note: {execution.note}")
     found = ["\n".join(parts)]
     if execution.traceback:
-        found.append(f"Traceback:\n{last_lines(execution.traceback)}")
+        title = "Where it was" if execution.outcome in JobExecution.HAS_STACK else "Traceback"
+        found.append(f"{title}:\n{last_lines(execution.traceback)}")
     if execution.stack:
         found.append(f"It was here when it was last looked at:\n{last_lines(execution.stack)}")
     if execution.log:

@@ -30,6 +30,9 @@ from quick_jobs.wording import ago, duration_in_words
 
 _REASONS = dict(JobRunner.STOP_REASONS)
 
+#: The reasons whose words say all that a runner's detail does.
+_SAID_BY_REASON = (JobRunner.SIGNAL, JobRunner.STOP_AFTER)
+
 
 def sentence_of(finding: Finding) -> str:
     """Return what is wrong and since when. A job is not named: it stands beside its sentence."""
@@ -48,6 +51,15 @@ def sentence_of_state(state: str) -> str:
     if state == GONE:
         return _("No live runner has it, and it is in no installed app's jobs module.")
     return ""
+
+
+def stop_reason_in_words(reason: str, detail: str) -> str:
+    """Return why a runner stopped; ``detail`` is the signal's name if it was one."""
+    if reason == JobRunner.SIGNAL and detail:
+        return _("stopped by %(signal)s") % {"signal": detail}
+    if reason == JobRunner.STOP_AFTER:
+        return _("reached --stop-after")
+    return str(_REASONS.get(reason, reason))
 
 
 def _since(finding: Finding) -> str:
@@ -131,7 +143,9 @@ def _end_of(runner: RunnerFacts, now: dt.datetime) -> str:
 
 def _why(runner: RunnerFacts) -> str:
     """Return why a runner ended, "" if it did not say."""
-    return runner.stop_detail or str(_REASONS.get(runner.stop_reason, runner.stop_reason))
+    if runner.stop_detail and runner.stop_reason not in _SAID_BY_REASON:
+        return runner.stop_detail
+    return stop_reason_in_words(runner.stop_reason, runner.stop_detail)
 
 
 def _about_down(finding: Finding) -> str:

@@ -83,6 +83,9 @@ class JobExecution(models.Model):
     #: The outcomes of executions that have ended without success.
     ENDED_WITHOUT_SUCCESS = (FAILED, TIMED_OUT, *UNFINISHED)
 
+    #: The outcomes for which ``traceback`` is where the job was, not where an exception came from.
+    HAS_STACK = (TIMED_OUT, ABANDONED)
+
     #: The columns that may hold much text, which no list reads.
     LONG_TEXTS = ("traceback", "log", "stack")
 

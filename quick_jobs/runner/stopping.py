@@ -52,12 +52,14 @@ class Stopping:
         self._history = history
         self._wall_clock = wall_clock
         self._began_at = now
+        self._told_at = now
         self._stop_after = stop_after
 
     def begin(self, reason: str, detail: str, exit_status: int, now: float) -> None:
         """Begin to stop; if that has begun already, only the exit status can become worse."""
         if not self._shutdown.begin(reason, detail, exit_status, now):
             return
+        self._told_at = now
         self._announce(detail, exit_status, now)
         self._is_stopping.set()
         self._outbox.send()
@@ -108,14 +110,14 @@ class Stopping:
         """Leave without the jobs that do not end."""
         self.has_abandoned = bool(self._running)
         running, timed_out = self._running.give_up_on_all()
+        waited = format_duration(dt.timedelta(seconds=round(max(0.1, now - self._told_at), 1)))
+        error = f"was still running {waited} after the runner was told to stop"
         for execution in running:
             if execution.entered is None:
                 self._outbox.put_never_begun(execution, now)
             else:
                 self._shutdown.exit_status = 1
-                self._outbox.put_given_up(
-                    execution, JobExecution.ABANDONED, "did not end in time", now
-                )
+                self._outbox.put_given_up(execution, JobExecution.ABANDONED, error, now)
         for execution in timed_out:
             logger.error("%s, which ran over its timeout, has not ended since", execution.name)
 

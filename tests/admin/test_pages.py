@@ -38,7 +38,7 @@ def lost_runner(job):
 
 
 def test_a_job_shows_its_schedule_in_words(admin_client, job):
-    assert "every 1 min, up to 15 s more" in page(admin_client, "job_changelist")
+    assert "every 1 min to 1 min 15 s" in page(admin_client, "job_changelist")
 
 
 def test_a_job_shows_its_last_execution_and_what_is_usual(admin_client, job, runner):

@@ -190,9 +190,9 @@ def test_an_execution_leads_to_those_before_and_after(open_page):
     execution = a_failed_one()
     page = open_page(f"jobexecution/{execution.pk}/change/")
     with page.expect_navigation():
-        page.get_by_role("link", name="Previous of this job").click()
+        page.get_by_role("link", name="Previous run").click()
     with page.expect_navigation():
-        page.get_by_role("link", name="Next of this job").click()
+        page.get_by_role("link", name="Next run").click()
     assert f"/{execution.pk}/change/" in page.url
 
 

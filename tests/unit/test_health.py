@@ -282,7 +282,7 @@ def test_a_site_is_down_when_no_runner_is_alive_and_that_is_one_event():
     (finding,) = health.findings
     assert sentence_of(finding) == (
         "No runner is alive, so no jobs are run. "
-        "The last one, web-1 (4711), stopped 1 h ago (SIGTERM)."
+        "The last one, web-1 (4711), stopped 1 h ago (stopped by SIGTERM)."
     )
     assert len(health.needing_attention) == 2
 

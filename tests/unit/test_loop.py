@@ -606,11 +606,11 @@ def test_jobs_that_do_not_end_in_time_are_left_with_where_they_are(bench, caplog
     assert runner.run() == 1
     assert bench.history.outcomes == [JobExecution.ABANDONED] * 2
     for end in bench.history.ends:
-        assert end.error == "did not end in time"
+        assert end.error == "was still running 5 s after the runner was told to stop"
         assert "in blocks\n    self.let_go.wait()" in end.traceback
         assert end.duration >= 5
     assert bench.history.stop_info.reason == JobRunner.SIGNAL
-    assert f"{jobs[0].name} did not end in time" in caplog.text
+    assert f"{jobs[0].name} was still running 5 s after" in caplog.text
     assert "in blocks" in caplog.text
 
 

@@ -30,9 +30,9 @@ def in_words(schedule, interval=0.0, variance=0.0):
         (300, 300, "every 5\N{EN DASH}10 min"),
         (1.5, 1, "every 1.5\N{EN DASH}2.5 s"),
         (0.1, 0.2, "every 100\N{EN DASH}300 ms"),
-        (60, 15, "every 1 min, up to 15 s more"),
-        (86_400, 600, "every 1 d, up to 10 min more"),
-        (5400, 5400, "every 1 h 30 min, up to 1 h 30 min more"),
+        (60, 15, "every 1 min to 1 min 15 s"),
+        (86_400, 600, "every 1 d to 1 d 10 min"),
+        (5400, 5400, "every 1 h 30 min to 3 h"),
     ],
 )
 def test_an_interval_is_one_range_where_one_unit_will_do(interval, variance, words):

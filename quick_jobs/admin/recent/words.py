@@ -6,13 +6,14 @@ import datetime as dt
 
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from quick_jobs.admin.recent.statistics import RecentExecutions
 from quick_jobs.admin.wording import NOTHING, ago, duration_in_words
 
 
 def failures_in_words(recent: RecentExecutions, now: dt.datetime, is_over: bool = False) -> str:
-    """Return HTML of the share of failures among those that have ended, like "4 % 2 of 50".
+    """Return HTML of how many of those that have ended failed: "2 of the last 50 failed".
 
     Below it is since when there is nothing but failures, or when the last one was. No job
     that ``is_over`` is called failing.
@@ -20,13 +21,13 @@ def failures_in_words(recent: RecentExecutions, now: dt.datetime, is_over: bool 
     ended, failures = recent.ended, recent.failures
     if not ended:
         return NOTHING
-    text = _("%(failures)d of %(ended)d") % {"failures": failures, "ended": ended}
+    text = ngettext(
+        "%(failures)d of %(ended)d run failed", "%(failures)d of the last %(ended)d failed", ended
+    ) % {"failures": failures, "ended": ended}
     if not failures:
         return format_html('<span class="qj-quiet">{}</span>', text)
     return format_html(
-        '<span class="qj-bad">{} %</span> <span class="qj-quiet qj-nowrap">{}</span>'
-        ' <span class="qj-second">{}</span>',
-        round(100 * failures / ended) or "<1",
+        '<span class="qj-bad">{}</span> <span class="qj-second">{}</span>',
         text,
         _when_it_failed(recent, now, is_over),
     )

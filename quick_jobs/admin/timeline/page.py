@@ -197,7 +197,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         "bad_since": clock_time(bad_since) if bad_since else "",
         "legend": [
             *EXECUTION_STATES,
-            (MANY, _("very many executions, of which only failures are known")),
+            (MANY, _("many runs: only failures are drawn")),
             *([("release", _("a new release of the code"))] if releases else []),
             *([("gap", _("no runner alive"))] if links.permits(JobRunner) else []),
             *([("next", _("next starts, without the variance"))] if has_now else []),

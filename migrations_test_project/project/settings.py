@@ -63,3 +63,5 @@ STATIC_URL = "/static/"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 USE_TZ = True
 TIME_ZONE = "UTC"
+
+QUICK_JOBS_ALERTS = "shop.alerts.show"  # on the console; "quick_jobs.alerts.mail_admins" mails

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.test import override_settings
 from django.utils import timezone
 
-from tests.browser.shop import make_history
+from migrations_test_project.shop.history.three_days import make_history
 
 FLAGS = [
     "--no-sandbox",

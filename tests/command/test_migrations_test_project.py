@@ -65,3 +65,26 @@ def test_a_second_demo_takes_another_port_and_the_login_that_there_is(sample):
         demo = sample.start("demo")
         addresses.add(re.search(r"http://\S+", demo.wait_for_output("Log in as")).group())
     assert len(addresses) == 2
+
+
+def test_a_day_of_history_is_made_up_once(sample):
+    demo = sample.start("demo", "--with-history")
+    demo.wait_for_output("Made up a day of history")
+    demo.wait_for_output("ALERT runner_lost: ")  # the last of the made-up runners
+    demo.send(signal.SIGINT)
+    assert demo.wait() == 0, demo.output
+    again = sample.start("demo", "--with-history")
+    again.wait_for_output("There is a history already")
+    counted = sample.run(
+        "shell",
+        "-c",
+        "from quick_jobs.models import JobExecution, JobRunner;"
+        "made_up = JobRunner.objects.filter(hostname__endswith='(made up)');"
+        "print(sorted(r.stop_reason for r in made_up));"
+        "rows = JobExecution.objects.filter(runner__in=made_up);"
+        "print(sorted(set(rows.values_list('outcome', flat=True))));"
+        "print(rows.exclude(fingerprint='').values('fingerprint').distinct().count() > 2)",
+    )
+    assert "['', 'signal', 'timed_out']" in counted.stdout, counted.stderr
+    assert "['failed', 'interrupted', 'running', 'succeeded', 'timed_out']" in counted.stdout
+    assert "True" in counted.stdout

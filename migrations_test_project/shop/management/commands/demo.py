@@ -11,6 +11,11 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
+from django.db import transaction
+from django.utils import timezone
+
+from quick_jobs.models import Job, JobRunner
+from shop.history.one_day import make_day
 
 HOST = "127.0.0.1"
 PORTS = range(8000, 8100)
@@ -20,28 +25,49 @@ LOGIN = PASSWORD = "admin"
 class Command(BaseCommand):
     help = "Migrates, makes a login, and runs the jobs with the admin served beside them."
 
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--with-history",
+            action="store_true",
+            help="Begins with a made-up day of history, if there is no history yet.",
+        )
+
     def handle(self, **options):
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # run_jobs has its own
         with contextlib.suppress(KeyboardInterrupt):
-            self.run()
+            self.run(options["with_history"])
         self.stdout.write("Stopped.")
 
-    def run(self):
+    def run(self, with_history):
         call_command("migrate", verbosity=0)
         users = get_user_model().objects
         if not users.filter(username=LOGIN).exists():
             users.create_superuser(LOGIN, "admin@example.com", PASSWORD)
+        if with_history:
+            self.make_history()
         server = start_server()
         try:
             self.stdout.write(
                 f"\nThe admin is at http://{HOST}:{server.server_port}/admin/\n"
                 f"Log in as {LOGIN} with the password {PASSWORD}. Ctrl-C stops everything.\n\n"
             )
+            if not with_history:
+                self.stdout.write(
+                    "To begin with a day of history, delete demo.sqlite3 and add --with-history.\n"
+                )
             self.stdout.flush()
             call_command("run_jobs")
         finally:
             server.shutdown()
             server.server_close()
+
+    def make_history(self):
+        if JobRunner.objects.exists() or Job.objects.exists():
+            self.stdout.write("There is a history already: nothing is made up.")
+            return
+        with transaction.atomic():
+            make_day(timezone.now())
+        self.stdout.write('Made up a day of history, of runners with "(made up)" in their names.')
 
 
 def start_server():

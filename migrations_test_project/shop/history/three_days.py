@@ -2,12 +2,10 @@
 
 import datetime as dt
 import random
-from typing import NamedTuple
 
-from quick_jobs.models import Job, JobExecution, JobRunner
+from quick_jobs.models import Job, JobRunner
 
-MINUTE = 60
-HOUR = 60 * MINUTE
+from .executions import HOUR, MADE_UP, MINUTE, Kind, executions, save
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/shop/.venv/lib/python3.12/site-packages/urllib3/connectionpool.py", line 468, in _make_request
@@ -45,34 +43,7 @@ LOG = """\
 {2} WARNING urllib3.connectionpool Retrying after connection broken by 'NewConnectionError': /v2/stock?page=3
 """  # noqa: E501
 
-STACK = """\
-  File "/srv/shop/shop/search/jobs.py", line 31, in rebuild_index
-    for product in env.track(Product.objects.iterator(), total=Product.objects.count()):
-  File "/srv/shop/shop/search/index.py", line 118, in add
-    self.client.index(product.pk, body=self.document_of(product))
-  File "/usr/lib/python3.12/ssl.py", line 1103, in read
-    return self._sslobj.read(len, buffer)
-"""
-
 RELEASES = ("81bd0c4e92f7a35d6c1b8e4f7a09d2c5b3e6f180", "3f2a91c0d4e5f60718293a4b5c6d7e8f90a1b2c3")
-
-
-class Kind(NamedTuple):
-    """A job, in seconds; ``error`` comes with the probability ``failing``, and always lately."""
-
-    name: str
-    interval: int
-    variance: int
-    takes: float
-    failing: float = 0.0
-    error: str = ""
-    traceback: str = ""
-    broken_for: int = 0
-    timeout: int = 0
-    first: int = 0  # after the runner's start; 0 is by chance
-    note: str = ""
-    failed_note: str = ""
-    log: str = ""
 
 
 KINDS = [
@@ -136,7 +107,9 @@ def make_history(now):
 
     def runner(hostname, pid, started, names, **fields):
         fields["release"] = RELEASES[started > ago(5)]
-        made = JobRunner.objects.create(hostname=hostname, pid=pid, started_at=started, **fields)
+        made = JobRunner.objects.create(
+            hostname=f"{hostname} {MADE_UP}", pid=pid, started_at=started, **fields
+        )
         made.jobs.set(jobs[name] for name in names)
         return made
 
@@ -172,68 +145,4 @@ def make_history(now):
         for lived, start, end in lives[kind.name in mine]:
             rows += list(executions(chance, kind, jobs[kind.name], lived, start, end, now))
     rows += executions(chance, Kind(gone.name, HOUR, 0, 95), gone, first, ago(72), ago(41), now)
-    rows.sort(key=lambda row: row.started_at)
-    numbers = {}
-    for row in rows:
-        row.number = numbers[row.runner_id] = numbers.get(row.runner_id, 0) + 1
-    JobExecution.objects.bulk_create(rows, batch_size=500)
-
-
-def said(kind, outcome, moment, end):
-    """Return what an execution has said and reached."""
-    if outcome == JobExecution.RUNNING:
-        return {
-            "log": "",
-            "stack": STACK,
-            "progress_done": 12_030,
-            "progress_total": 41_877,
-            "cpu_time": (end - moment) / 9,
-            "observed_at": end - dt.timedelta(seconds=7),
-        }
-    moments = (moment + dt.timedelta(seconds=seconds) for seconds in (0.2, 10.4, 20.9))
-    return {
-        "note": kind.failed_note if outcome == JobExecution.FAILED else kind.note,
-        "log": kind.log.format(*(f"{moment:%H:%M:%S}" for moment in moments)),
-        "fingerprint": f"{kind.error.split(':')[0]} {kind.name}"
-        if outcome == JobExecution.FAILED
-        else "",
-        "cpu_time": dt.timedelta(seconds=kind.takes / 9),
-    }
-
-
-def executions(chance, kind, job, runner, start, end, now):
-    """Yield the executions of ``job`` in a runner that lived from ``start`` to ``end``."""
-    first = kind.first or chance.uniform(1, max(30, min(kind.interval / 3, 900)))
-    moment = start + dt.timedelta(seconds=first)
-    while moment < end:
-        seconds = kind.takes * chance.lognormvariate(0, 0.25)
-        outcome, error, traceback = JobExecution.SUCCEEDED, "", ""
-        outage = now - dt.timedelta(hours=1, minutes=50) < moment < now - dt.timedelta(minutes=55)
-        failing = 0.85 if outage and kind.failing > 0.01 else kind.failing
-        if chance.random() < failing or moment > now - dt.timedelta(seconds=kind.broken_for):
-            outcome, error, traceback = JobExecution.FAILED, kind.error, kind.traceback
-            seconds = 0.4 if kind.broken_for else 30.0
-        elif kind.timeout and chance.random() < 0.04:
-            outcome, seconds = JobExecution.TIMED_OUT, kind.timeout
-            error = "Still running after 5 min"
-        finished = moment + dt.timedelta(seconds=seconds)
-        if finished > end:
-            if end == now or runner.stopped_at is None:
-                outcome, finished = JobExecution.RUNNING, None
-            else:
-                outcome, finished = JobExecution.INTERRUPTED, end
-                seconds = (end - moment).total_seconds()
-        yield JobExecution(
-            **said(kind, outcome, moment, end),
-            job=job,
-            runner=runner,
-            started_at=moment,
-            finished_at=finished,
-            duration=dt.timedelta(seconds=seconds) if finished else None,
-            lateness=dt.timedelta(milliseconds=chance.expovariate(1 / 3)),
-            outcome=outcome,
-            error=error,
-            traceback=traceback,
-        )
-        pause = kind.interval + chance.uniform(0, kind.variance)
-        moment += dt.timedelta(seconds=max(pause, seconds))
+    save(rows)

@@ -196,6 +196,7 @@ def _without_content(execution: ExecutionRow) -> Set[str]:
     """Return the lines that would be empty, or say nothing."""
     has_content = {
         "of_release": execution.runner.release,
+        "due": execution.due_at,
         "reached": _progress_of(execution),
         "noted": execution.note,
         "error_line": execution.error or execution.facts.state == JobExecution.LOST,

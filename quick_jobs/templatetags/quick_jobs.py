@@ -19,10 +19,17 @@ register = template.Library()
 
 @register.inclusion_tag("admin/quick_jobs/figures_line.html", takes_context=True)
 def quick_jobs_figures(context: Any) -> Dict[str, Any]:
-    """Return what the figures in one line need; they are empty for who may see none of them."""
+    """Return what the figures in one line need; they are empty for who may see none of them.
+
+    A page has them once.
+    """
     request: Optional[HttpRequest] = context.get("request")
     if request is None:  # the site has left out Django's context processor
         return {}
+    # The app's index extends the front page, which may have them as well.
+    if getattr(request, "_quick_jobs_figures_shown", False):
+        return {}
+    request._quick_jobs_figures_shown = True  # type: ignore[attr-defined]
     links = links_for(request, _site_of(request))
     found = [notice for notice in notices(request, links) if notice.level == "error"]
     figures = overview(request, links)

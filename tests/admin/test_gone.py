@@ -41,7 +41,7 @@ def test_a_job_that_is_gone_is_not_failing(admin_client, gone, code):
     assert "not in the code" in html
     assert "qj-failing" not in html
     html = page(admin_client, "job_change", gone.pk)
-    assert "2 of 2" in html
+    assert "2 of the last 2 failed" in html
     assert "failing for" not in html
     assert failing(admin_client) == "0"
     assert listed(admin_client, "job", state="failing") == []

@@ -103,6 +103,53 @@ def test_the_figures_above_the_jobs_lead_to_what_they_count(open_page):
     assert "times in a row" in row.inner_text()
 
 
+def test_on_a_phone_the_first_job_is_visible_below_a_banner(open_page):
+    page = open_page("job/", **PHONE)
+    assert page.locator(".qj-notices").is_visible()
+    name = page.locator("#result_list tbody tr").first.locator("th").bounding_box()
+    assert name["y"] + name["height"] <= PHONE["height"]
+
+
+def test_one_banner_says_that_nothing_runs_and_leads_to_the_runners(open_page):
+    JobRunner.objects.filter(stopped_at=None).update(
+        stopped_at=timezone.now(), stop_reason=JobRunner.CRASHED, stop_detail="MemoryError"
+    )
+    page = open_page("job/", **DARK)
+    (banner,) = page.locator(".qj-notices li").all()
+    assert "No runner is alive" in banner.inner_text() or "MemoryError" in banner.inner_text()
+    assert (
+        abs(brightness(page, ".qj-notices li") - brightness(page, ".qj-notices li", "color")) > 90
+    )
+    with page.expect_navigation():
+        banner.get_by_role("link").click()
+    ends = {
+        kind: page.locator(f"#result_list .qj-badge.qj-{kind}").first.bounding_box()
+        for kind in ("broken", "stopped")
+    }
+    assert all(ends.values())
+    assert color(page, ".qj-broken", "backgroundColor") != color(
+        page, ".qj-badge.qj-stopped", "backgroundColor"
+    )
+
+
+def test_a_sites_front_page_shows_the_figures(open_page, settings, tmp_path):
+    (tmp_path / "admin").mkdir()
+    (tmp_path / "admin" / "index.html").write_text(
+        '{% extends "admin/index.html" %}'
+        '{% block content %}{% include "admin/quick_jobs/figures.html" %}{{ block.super }}'
+        "{% endblock %}"
+    )
+    settings.TEMPLATES = [{**settings.TEMPLATES[0], "DIRS": [str(tmp_path)]}]
+    for path in ("../", ""):
+        page = open_page(path)
+        line = page.locator(".qj-line")
+        assert "2 live runners" in line.inner_text()
+        assert line.bounding_box()["height"] < 40
+    with page.expect_navigation():
+        page.get_by_role("link", name="1 needs attention").click()
+    assert page.locator("#result_list tbody tr").count() == 1
+
+
 def test_a_bar_of_a_picture_leads_to_its_execution(open_page):
     page = open_page("job/")
     row = page.locator("#result_list tr", has_text="ask_the_supplier")

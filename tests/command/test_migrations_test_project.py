@@ -70,7 +70,7 @@ def test_a_second_demo_takes_another_port_and_the_login_that_there_is(sample):
 def test_a_day_of_history_is_made_up_once(sample):
     demo = sample.start("demo", "--with-history")
     demo.wait_for_output("Made up a day of history")
-    demo.wait_for_output("ALERT runner_lost: ")  # the last of the made-up runners
+    demo.wait_for_output(ENDINGS[0])
     demo.send(signal.SIGINT)
     assert demo.wait() == 0, demo.output
     again = sample.start("demo", "--with-history")

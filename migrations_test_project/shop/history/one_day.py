@@ -27,6 +27,11 @@ LOG = """\
 {2} WARNING shop.supplier no answer yet, trying again
 """
 
+AT_WORK = """\
+  File "/srv/shop/shop/jobs.py", line 36, in take_stock
+    env.sleep(1)
+"""
+
 #: As in ``shop.jobs``, but for rarer starts: a day has fewer rows, and the first start waits less.
 KINDS = [
     Kind("shop.jobs.place_orders", 60, 0, 0.02, note="3 orders"),
@@ -40,7 +45,7 @@ KINDS = [
         LOCKED,
         log="{0} INFO shop.jobs packing an order\n",
     ),
-    Kind("shop.jobs.take_stock", 5 * MINUTE, 0, 20, first=40),
+    Kind("shop.jobs.take_stock", 5 * MINUTE, 0, 20, first=290, stack=AT_WORK, reached=(8, 20)),
     Kind(
         "shop.jobs.ask_the_supplier",
         90,
@@ -85,7 +90,9 @@ def make_day(now):
             **fields,
         )
 
-    deployed, hung, vanished = ago(14), ago(5, 20), ago(0, 12)
+    deployed, hung = ago(14), ago(5, 20)
+    restarted = hung + dt.timedelta(seconds=5)
+    vanished = restarted + dt.timedelta(hours=5, minutes=10)  # ten seconds into taking stock
     first = runner(
         812, ago(24), deployed, 0, stopped_at=deployed, stop_reason="signal", stop_detail="SIGTERM"
     )
@@ -98,7 +105,7 @@ def make_day(now):
         stop_reason="timed_out",
         stop_detail="shop.jobs.update_prices ran over its timeout of 10 s",
     )
-    third = runner(3344, hung + dt.timedelta(seconds=5), vanished, 1)
+    third = runner(3344, restarted, vanished, 1)
     lives = [(one, one.started_at, one.last_heartbeat_at) for one in (first, second, third)]
 
     rows = []

@@ -30,7 +30,9 @@ def assert_judged_rightly_when_killed(shop, runner):
     wait_until(lambda: shop.states() == (0, 1, 0), LOST_AFTER + 10)
 
 
-@pytest.mark.skipif(sys.version_info < (3, 9), reason="waits follow the wall clock, say the documents")
+@pytest.mark.skipif(
+    sys.version_info < (3, 9), reason="waits follow the wall clock, say the documents"
+)
 def test_a_clock_that_jumps_by_an_hour_changes_no_rhythm_and_no_duration(any_shop):
     shop = any_shop
     clock = shop.own_clock()

@@ -165,7 +165,7 @@ def test_executions_are_ordered_in_one_direction(admin_client, executions, order
     (sql,) = [
         query["sql"]
         for query in captured.captured_queries
-        if re.search(r"started_at\S* \w+, \S+id\S* \w+ LIMIT 100\b", query["sql"])
+        if re.search(r"started_at\S* \w+, \S+id\S* \w+\s+LIMIT 100\b", query["sql"])
     ]
     order_by = sql.rpartition("ORDER BY")[2]
     assert (order_by.count("ASC"), order_by.count("DESC")) in ((2, 0), (0, 2))

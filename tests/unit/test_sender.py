@@ -1,5 +1,6 @@
 """The thread that sends: in which order, in which memory, and how it ends."""
 
+import io
 import threading
 import time
 from urllib.error import HTTPError, URLError
@@ -97,7 +98,7 @@ def test_a_url_is_fetched_twice_at_most_and_a_failure_is_logged_once_without_its
 
 
 def test_a_second_try_may_succeed(caplog):
-    answers = [HTTPError("https://a.io/secret", 503, "busy", {}, None), Answer()]
+    answers = [HTTPError("https://a.io/secret", 503, "busy", {}, io.BytesIO()), Answer()]
 
     def answer(request, timeout):
         first = answers.pop(0)

@@ -81,7 +81,7 @@ LEFT_OUT = "quick_jobs.W003"
 
 @checks.register("quick_jobs")
 def check_settings(**_: object) -> List[checks.CheckMessage]:
-    """Tell of each setting that is wrong."""
+    """Report each setting that is wrong."""
     messages: List[checks.CheckMessage] = []
     for check_id, attribute in _SETTINGS.items():
         try:
@@ -116,7 +116,7 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs")
 def check_jobs(**_: object) -> List[checks.CheckMessage]:
-    """Tell of each job of the installed apps that cannot be run, or is not."""
+    """Report each job of the installed apps that cannot be run, or is not."""
     try:
         jobs = all_jobs()
     except ImportFailed as failure:

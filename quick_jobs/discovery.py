@@ -86,7 +86,7 @@ def why_left_out(job: RegisteredJob) -> str:
 def included_jobs(names: Iterable[str]) -> List[RegisteredJob]:
     """Return the jobs of these names, in whatever modules they are, sorted by name.
 
-    Raises :exc:`JobsError` that tells of every name that is not a job's.
+    Raises :exc:`JobsError` that lists every name that is not a job's.
     """
     jobs: List[RegisteredJob] = []
     problems: List[str] = []
@@ -120,7 +120,7 @@ def import_jobs_from_module(module_name: str) -> List[RegisteredJob]:
 
 
 def check_runnable(jobs: Iterable[RegisteredJob]) -> None:
-    """Raise :exc:`JobsError` that tells of every job that cannot be run, and why."""
+    """Raise :exc:`JobsError` that lists every job that cannot be run, and why."""
     holders = Holders()
     problems = []
     for job in jobs:

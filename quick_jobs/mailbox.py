@@ -47,7 +47,7 @@ class Mailbox(Generic[Message]):
         """Return the oldest message.
 
         Raises :exc:`queue.Empty` if none comes within ``timeout`` seconds; None
-        waits for ever.
+        waits without end.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:

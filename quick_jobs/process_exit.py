@@ -17,7 +17,7 @@ def leave(status: int, patience: float) -> None:
     """End the process with ``status`` if threads are left; else return, as all is well.
 
     Threads that are not daemons get ``patience`` seconds to end. The
-    interpreter's own way out would wait for them for ever, as it would for a
+    interpreter's own way out would wait for them without end, as it would for a
     reader of what was printed, and can crash on daemon threads that are still
     at work.
     """

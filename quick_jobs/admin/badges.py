@@ -1,4 +1,4 @@
-"""Coloured badges with text, for what has become of an execution and of a runner."""
+"""Coloured badges with text, for the states of executions and runners."""
 
 from __future__ import annotations
 

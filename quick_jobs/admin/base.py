@@ -75,7 +75,7 @@ class HistoryAdmin(DeletionAdmin):
     #: The parameters that a list takes: any other could make the database read all of a table.
     lookups: Sequence[str] = ("state",)
 
-    #: The columns that tell of rows of another model. Who may not list those rows sees no such
+    #: The columns that show rows of another model. Who may not list those rows sees no such
     #: column: see :class:`quick_jobs.admin.links.Links` for the rule.
     tells_of: Dict[Type[Model], Sequence[str]] = {}
 

@@ -25,7 +25,7 @@ class Links:
     nor in a filter, a title or a link. Errors and tracebacks are a part of executions, and may have
     such names in their text: whoever may list executions sees them as they are.
 
-    :meth:`permits` says what may be listed; columns that tell of other models stand in their
+    :meth:`permits` says what may be listed; columns that show other models stand in their
     admin's ``tells_of``; and an execution, which is named after its job, is given
     :meth:`shown_job`.
     """

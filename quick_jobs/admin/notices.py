@@ -60,7 +60,7 @@ def _notice(finding: Finding, links: Links) -> Notice:
 
 
 def _about_lost(clock: PageClock, links: Links, told: object) -> List[Notice]:
-    """Return a notice of the runners that vanished lately, but for the one that was told of."""
+    """Return a notice of the runners that vanished lately, if no other notice names them."""
     lost = JobRunner.objects.lost(clock.lost_before)
     lost = lost.filter(last_heartbeat_at__gte=clock.now - _NEWS)
     newest = lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 2]

@@ -26,7 +26,7 @@ class _Vanished(NamedTuple):
 
 
 class RunnerNews:
-    """Tells of the runner before that vanished, and of this one when an error ends it."""
+    """Reports a runner before this one that vanished, and this one when an error ends it."""
 
     def __init__(
         self,

@@ -71,6 +71,9 @@ class Database(ErrorMeanings):
     #: looked for among those of all jobs, which takes long for one that rarely runs.
     drops_constant_order: ClassVar[bool] = False
 
+    #: Whether a connection that is open while the process forks harms the child.
+    must_close_before_fork: ClassVar[bool] = False
+
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
         self.connection = connection
 

@@ -23,7 +23,7 @@ class ErrorMeanings(ABC):
 
     @abstractmethod
     def _is_conflict(self, error: OperationalError) -> bool:
-        """Return whether it tells of a lock, a deadlock or a timeout."""
+        """Return whether it reports a lock, a deadlock or a timeout."""
 
     def is_locked(self, error: BaseException) -> bool:
         """Return whether somebody else is using the database, where one lock is for all of it."""

@@ -84,7 +84,7 @@ class PostgreSQL(Database):
         What a crash of the server brings back is deleted another time.
         """
         with transaction.atomic(using=self.connection.alias):
-            # A deadlock would be looked for after a second only. The statistics still tell of
+            # A deadlock would be looked for after a second only. The statistics still count
             # what has just been deleted, and by them it may seem best to read the whole table.
             parameters = {
                 "lock_timeout": "100ms",

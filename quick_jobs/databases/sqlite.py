@@ -38,6 +38,7 @@ _FOREIGN_KEYS = """
 class SQLite(Database):
     foreign_keys_query = _FOREIGN_KEYS
     has_connect_timeout = False
+    must_close_before_fork = True  # https://www.sqlite.org/howtocorrupt.html, 2.6
 
     # Longer than elsewhere, as there are fewer pauses then, but not so long that they would have
     # to be longer, too.

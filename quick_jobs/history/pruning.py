@@ -49,7 +49,7 @@ class Pruning:
     """Deletes what goes by ``rules``, one batch with every :meth:`step`.
 
     A running execution of a live runner stays, and so does a live runner; the
-    database's clock judges that anew for each batch. With ``dry_run`` the
+    database's clock judges that again for each batch. With ``dry_run`` the
     executions are counted by job instead. Nothing happens before the first step.
     """
 

@@ -157,7 +157,7 @@ class Storage:
         return last_starts(self.using, self._runner_id, job_ids, names)
 
     def forget_registration(self) -> None:
-        """Have the runner and its jobs put on record anew: their rows have gone."""
+        """Have the runner and its jobs put on record again: their rows have gone."""
         self._runner_id = None
 
     def write(self, records: Sequence[Record]) -> None:
@@ -175,7 +175,7 @@ class Storage:
             self._runner_row().update(dropped_executions=dropped_executions)
 
     def beat(self, dropped_executions: int) -> None:
-        """Write the heartbeat; put a runner whose row has gone on record anew."""
+        """Write the heartbeat; put a runner whose row has gone on record again."""
         with self._writing():
             self._beat_at = as_stored(database_now(self.using))
             updated = self._runner_row().update(

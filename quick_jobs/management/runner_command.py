@@ -75,7 +75,7 @@ class RunnerCommand(BaseCommand):
         With ``captures`` each execution has what it logs and prints.
         """
         try:
-            # From here on, as whoever is told of the jobs may stop them.
+            # From here on, as a person who sees the list may stop the runner.
             with stop_when_asked(runner.request_stop, runner.wake):
                 announce()
                 # What there is now stays: to look through it for garbage, again and again,

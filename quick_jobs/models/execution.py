@@ -12,7 +12,7 @@ from quick_jobs.models.runner import JobRunner, JobRunnerQuerySet
 
 
 class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
-    """Executions by what has become of them."""
+    """Executions by state."""
 
     def running(self) -> JobExecutionQuerySet:
         """Running in a runner that is alive."""

@@ -10,7 +10,7 @@ from quick_jobs.runner.running import RunningExecutions
 
 
 class Observer:
-    """Is told of nothing, and costs nothing; others do something about it. Nothing may raise.
+    """Does nothing, and costs nothing; subclasses do something. No method may raise.
 
     Times are in monotonic seconds.
     """

@@ -79,7 +79,7 @@ class Schedule:
         return [scheduled for due, _, scheduled in sorted(self._waiting) if moment < due < math.inf]
 
     def set_clock(self, now: float, wall_now: float) -> None:
-        """Take note of the wall clock: clock jobs wait anew when it was set, or after a sleep."""
+        """Take note of the wall clock: clock jobs wait again when it was set, or after a sleep."""
         self._offset = offset = wall_now - now
         if not self._clock_jobs:
             self._offset_of_dues = offset

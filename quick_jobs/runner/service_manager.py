@@ -1,4 +1,4 @@
-"""What systemd, or whoever else gives a ``NOTIFY_SOCKET``, is told of this process."""
+"""Messages to systemd, or to another process that gives a ``NOTIFY_SOCKET``."""
 
 from __future__ import annotations
 

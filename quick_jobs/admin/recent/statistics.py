@@ -46,7 +46,7 @@ class RecentExecutions(NamedTuple):
 
     @property
     def seen_until(self) -> Optional[dt.datetime]:
-        """The last moment that those that are not running any more tell of."""
+        """The last moment known from those that are not running any more."""
         return max(
             (
                 execution.started_at + (execution.duration or dt.timedelta(0))

@@ -9,7 +9,13 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from quick_jobs.checks import check_database
-from quick_jobs.databases import SUPPORTED, database_now, is_supported, vendor_name
+from quick_jobs.databases import (
+    SUPPORTED,
+    database_now,
+    database_of,
+    is_supported,
+    vendor_name,
+)
 from quick_jobs.databases.timestamps import as_aware, as_stored
 from quick_jobs.history import History, NoHistory, Recorder
 from quick_jobs.history.identity import RunnerIdentity
@@ -86,8 +92,7 @@ def _seconds(duration: Optional[dt.timedelta]) -> Optional[float]:
 class BriefRecorder(Recorder):
     """A recorder that leaves its connection after each write.
 
-    A child must not be forked while its parent has a connection to SQLite: it would take the
-    parent's locks for its own.
+    For databases whose connections must be closed before a child is forked.
     """
 
     def step(self) -> None:
@@ -117,6 +122,6 @@ def new_history(
         return NoHistory()
     for error in check_database():
         raise ImproperlyConfigured(error.msg)
-    is_brief = storage_class is ParentStorage and connection.vendor == "sqlite"
+    is_brief = storage_class is ParentStorage and database_of(connection).must_close_before_fork
     recorder = BriefRecorder if is_brief else Recorder
     return recorder(storage_class(identity, jobs), heartbeat_interval)

@@ -107,7 +107,7 @@ def on_revoked(sender: Any = None, expired: bool = False, **_: Any) -> None:
 
 
 def connect() -> None:
-    """Be told of what happens to workers and their children."""
+    """Receive the signals of workers and their children."""
     signals.worker_shutting_down.connect(on_shutting_down)
     signals.worker_process_init.connect(on_child_init)
     signals.worker_process_shutdown.connect(on_child_shutdown)

@@ -61,7 +61,7 @@ class Command(RunnerCommand):
             "--stop-after",
             metavar="SECONDS",
             type=seconds,
-            help="Stop after so long. By default the runner goes on for ever.",
+            help="Stop after this time. By default the runner does not stop by itself.",
         )
         parser.add_argument(
             "--stop-variance",

@@ -153,7 +153,7 @@ def test_a_timeout_a_fatal_error_and_a_killed_runner_are_told_once_each(telling_
             env.request_fatal_errors()
             raise ValueError("broken")
 
-        @register_job(1, enabled=mode == "kill")
+        @register_job(0.2, enabled=mode == "kill")
         def works(env): ...
         """,
     )

@@ -190,8 +190,8 @@ def test_a_traceback_can_be_read_and_copied(open_page):
         f"jobexecution/{execution.pk}/change/",
         permissions=["clipboard-read", "clipboard-write"],
     )
-    assert "SupplierUnavailable" in page.locator("pre.qj-traceback").inner_text()
-    page.get_by_role("button", name="Copy").click()
+    assert "SupplierUnavailable" in page.locator("pre[data-name=traceback]").inner_text()
+    page.get_by_role("button", name="Copy").first.click()
     page.get_by_role("button", name="Copied").wait_for()
     assert page.evaluate("navigator.clipboard.readText()") == execution.traceback
 

@@ -75,7 +75,7 @@ def test_silence_while_the_runner_registers_ends_too(shop, proxy):
 
 
 def test_silence_amid_pruning_ends_too(shop, proxy):
-    shop.settings("QUICK_JOBS_HISTORY_RETENTION = 2")
+    shop.settings("QUICK_JOBS_HISTORY_RETENTION = 1")
     proxy.silence_at(rb"DELETE FROM")
     shop.jobs(IMPATIENT, STEADY)
     runner = shop.start("run_jobs")

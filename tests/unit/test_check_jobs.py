@@ -106,7 +106,7 @@ def test_a_site_that_is_down_is_one_line(job, runner):
     assert status == 1
     (line,) = out.splitlines()
     assert line.startswith("down: No runner is alive, so no jobs are run. The last one, web-1 (47")
-    assert "2 h ago (SIGTERM)" in line
+    assert "2 h ago (stopped by SIGTERM)" in line
 
 
 def test_runs_by_hand_do_not_keep_a_site_from_being_down(job):

@@ -6,7 +6,7 @@ import datetime as dt
 import itertools
 from typing import Iterable, List, NamedTuple, Optional
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import Subquery
 
 from quick_jobs.databases.timestamps import as_aware, as_stored
 from quick_jobs.models import JobExecution, JobRunner
@@ -57,7 +57,7 @@ def missed_of(runner: JobRunner, until: dt.datetime) -> List[Missed]:
     """Return what the jobs of a runner that vanished missed, the first ones first."""
     using = runner._state.db
     before = JobExecution.objects.using(using).filter(started_at__lt=as_stored(until))
-    last = before.filter(job=OuterRef("pk")).order_by("-started_at")
+    last = before.of_each("job")
     jobs = runner.jobs.using(using).annotate(
         **{f"last_{field}": Subquery(last.values(field)[:1]) for field in _LAST}
     )

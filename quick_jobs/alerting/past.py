@@ -7,7 +7,7 @@ import uuid
 from typing import Collection, FrozenSet, List, NamedTuple, Optional, Tuple
 
 from django.db import router
-from django.db.models import OuterRef, Subquery
+from django.db.models import Subquery
 
 from quick_jobs.alerting.endings import LOST, Life
 from quick_jobs.alerting.streaks import FAILED, MOST, TELLING
@@ -42,11 +42,9 @@ class Past:
 
     def failing_jobs(self, names: Collection[str], at: float) -> FrozenSet[str]:
         """Return which of these jobs were failing ``at`` this POSIX time, and maybe others."""
-        ends = self._executions().filter(
-            job=OuterRef("pk"), outcome__in=TELLING, started_at__lt=from_timestamp(at)
-        )
+        ends = self._executions().filter(outcome__in=TELLING, started_at__lt=from_timestamp(at))
         jobs = Job.objects.using(self._using).annotate(
-            last_outcome=Subquery(ends.order_by("-started_at").values("outcome")[:1])
+            last_outcome=Subquery(ends.of_each("job").values("outcome")[:1])
         )
         if len(names) <= _NAMES:
             jobs = jobs.filter(name__in=list(names))

@@ -35,10 +35,13 @@ TALKS = """
 
 PAGE = """
 from django.contrib.auth.models import User
+from django.db import transaction
 from django.test import Client
 client = Client()
-client.force_login(User.objects.create_superuser("admin", "admin@example.com", "secret"))
-print(client.get("/admin/quick_jobs/jobexecution/{}/change/").content.decode())
+with transaction.atomic():
+    client.force_login(User.objects.create_superuser("admin", "admin@example.com", "secret"))
+    print(client.get("/admin/quick_jobs/jobexecution/{}/change/").content.decode())
+    transaction.set_rollback(True)  # the next test has the same server
 """
 
 

@@ -138,6 +138,7 @@ def pages():
         ("timeline, 6 hours", f"{executions}/timeline/?span=6h"),
         ("timeline, 24 hours", f"{executions}/timeline/?span=24h"),
         ("timeline, 7 days", f"{executions}/timeline/?span=7d"),
+        ("health, as `check_jobs` asks", "/status/"),
         ("naive: executions", f"{NAIVE}/jobexecution/"),
         ("naive: failed ones", f"{NAIVE}/jobexecution/?outcome__exact=failed"),
         ("naive: search that finds nothing", f"{NAIVE}/jobexecution/?q=nosuch"),
@@ -161,7 +162,8 @@ def measure(client, url):
     with connection.execute_wrapper(watch):
         response = client.get(url)
     total = 1000 * (time.perf_counter() - began)
-    assert response.status_code == 200, (url, response)
+    # Some of the jobs are not healthy.
+    assert response.status_code in (200, 503), (url, response)
     return len(times), sum(times), max(times), total, len(response.content)
 
 

@@ -1,7 +1,7 @@
 """Our admin, and beside it one of the same tables as people write it at first."""
 
 from django.contrib import admin
-from django.urls import path
+from django.urls import include, path
 
 from quick_jobs.models import JobExecution
 
@@ -17,4 +17,8 @@ class NaiveJobExecutionAdmin(admin.ModelAdmin):
     search_fields = ("job__name", "error")
 
 
-urlpatterns = [path("admin/", admin.site.urls), path("naive/", naive.urls)]
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("naive/", naive.urls),
+    path("status/", include("quick_jobs.urls")),
+]

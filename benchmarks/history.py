@@ -24,11 +24,15 @@ COLUMNS = (
     "outcome",
     "error",
     "traceback",
+    "log",
 )
 
 
-def fill(rows, now):
-    """Fill the empty database with ``rows`` executions that end ``now`` (aware)."""
+def fill(rows, now, log=0):
+    """Fill the empty database with ``rows`` executions that end ``now`` (aware).
+
+    Each has a log of so many bytes.
+    """
     jobs, runners = make_jobs(), make_runners(now)
     # MariaDB would make indexes of its own in place of those that foreign keys need.
     indexes = JobExecution._meta.indexes if connection.vendor == "postgresql" else []
@@ -37,7 +41,8 @@ def fill(rows, now):
             editor.remove_index(JobExecution, index)
     load = {"postgresql": copy, "mysql": insert, "sqlite": insert}[connection.vendor]
     for first in range(0, rows, 200_000):
-        load(executions(jobs, runners, rows, first, min(first + 200_000, rows), now))
+        some = executions(jobs, runners, rows, first, min(first + 200_000, rows), now)
+        load((*columns, log_of(log, columns)) for columns in some)
     with connection.schema_editor() as editor:
         for index in indexes:
             editor.add_index(JobExecution, index)
@@ -113,6 +118,11 @@ def executions(jobs, runners, rows, first, last, now):
             error,
             traceback,
         )
+
+
+def log_of(size, columns):
+    """Return a log, which a database can hardly compress."""
+    return random.Random(columns[2]).getrandbits(4 * size).to_bytes((size + 1) // 2, "big").hex()
 
 
 def copy(rows):

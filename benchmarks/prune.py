@@ -1,6 +1,6 @@
 """How fast old history goes, and how long others have to wait meanwhile.
 
-    python -m benchmarks.prune [--database postgresql] [--rows 10000000]
+    python -m benchmarks.prune [--database postgresql] [--rows 10000000] [--log 4096]
 
 For each database it makes a history of 30 days, and deletes all but the last
 three: with one ``DELETE``, with ``QuerySet.delete()``, with
@@ -150,7 +150,7 @@ def path_of(name):
     return Path(tempfile.gettempdir(), f"{name}.sqlite3")
 
 
-def make_template(kind, rows, answer):
+def make_template(kind, rows, log, answer):
     use(kind, TEMPLATE)
     from django.core.management import call_command
     from django.db import connection
@@ -159,7 +159,7 @@ def make_template(kind, rows, answer):
 
     create_database(TEMPLATE)
     call_command("migrate", "quick_jobs", verbosity=0)
-    fill(rows, dt.datetime.now(dt.timezone.utc))
+    fill(rows, dt.datetime.now(dt.timezone.utc), log)
     answer.send(".".join(map(str, server_version(connection))))
 
 
@@ -316,8 +316,8 @@ def measure(kind, way, seconds_before=2):
     return deletion, writer.answer()
 
 
-def report(kind, rows, ways):
-    version = Process(make_template, kind, rows).answer()
+def report(kind, rows, log, ways):
+    version = Process(make_template, kind, rows, log).answer()
     print(f"\n{kind} {version}, {rows:,} executions, of which nine tenths are old\n")
     columns = [
         "",
@@ -354,13 +354,14 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--database", action="append", choices=kinds)
     parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--log", type=int, default=0, help="bytes of log that each execution has")
     parser.add_argument("--ways", help="numbers of the ways, such as 1,3 (default: all)")
     options = parser.parse_args()
     ways = list(WAYS)
     if options.ways:
         ways = [ways[int(number) - 1] for number in options.ways.split(",")]
     for kind in options.database or kinds:
-        report(kind, options.rows, ways)
+        report(kind, options.rows, options.log, ways)
 
 
 if __name__ == "__main__":

@@ -15,7 +15,8 @@ LONG_AGO = dt.timedelta(days=2)
 
 
 def ago(**duration):
-    return timezone.now() - dt.timedelta(**duration)
+    """Return the moment so long ago, also by a database whose clock has milliseconds only."""
+    return timezone.now() - dt.timedelta(**duration) - dt.timedelta(milliseconds=1)
 
 
 def make_job(name="shop.jobs.send_emails", **fields):

@@ -37,9 +37,10 @@ class RunnerCommand(BaseCommand):
 
     def run_from_argv(self, argv: List[str]) -> None:
         """Run as a process of its own, which ends when the command does."""
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            # What jobs print is seen at once also where it goes to a pipe, as in a container.
-            sys.stdout.reconfigure(line_buffering=True)
+        for stream in (sys.stdout, sys.stderr):  # the latter for Python before 3.9
+            if isinstance(stream, io.TextIOWrapper):
+                # What jobs print is seen at once also where it goes to a pipe, as in a container.
+                stream.reconfigure(line_buffering=True)
         try:
             super().run_from_argv(argv)
         except SystemExit as exc:

@@ -24,6 +24,9 @@ COLUMNS = (
     "outcome",
     "error",
     "traceback",
+    "fingerprint",
+    "note",
+    "stack",
     "log",
 )
 
@@ -117,6 +120,9 @@ def executions(jobs, runners, rows, first, last, now):
             outcome,
             error,
             traceback,
+            "ConnectionError in run (shop/jobs.py)" if error else "",
+            "",
+            "",
         )
 
 

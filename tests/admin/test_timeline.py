@@ -42,7 +42,7 @@ def test_what_reaches_over_the_window_is_cut():
     assert (bar.x, round(bar.width, 4)) == (0, 0.1667)
 
 
-def test_many_executions_are_summed_up_so_that_there_are_never_more_bars_than_buckets():
+def test_many_executions_are_summed_up_into_no_more_bars_than_buckets():
     executions = [execution(minutes / 10) for minutes in range(3600)]
     executions.append(execution(1, "failed", 600))
     bars = bars_of(executions, WINDOW)

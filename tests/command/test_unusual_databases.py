@@ -226,7 +226,7 @@ def test_jobs_with_equal_names_are_refused_at_the_start_or_recorded_each(empty_s
     assert all(f"shop.jobs.{name}" in run.stderr for name in names)
 
 
-def test_history_that_is_lost_to_an_error_which_is_no_outage_shows_in_the_exit_status(empty_site):
+def test_the_exit_status_shows_history_lost_to_an_error_that_is_no_outage(empty_site):
     migrate(empty_site)
     empty_site.settings("import broken")
     empty_site.write(

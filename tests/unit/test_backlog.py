@@ -42,7 +42,7 @@ def test_a_record_is_an_end_when_it_has_finished():
     assert end(1).is_end
 
 
-def test_a_record_without_texts_takes_half_a_kilobyte_and_one_with_texts_theirs_as_well():
+def test_the_size_of_a_record_is_half_a_kilobyte_and_that_of_its_texts():
     small = start(1).size
     assert 500 <= small <= 700
     assert small + 10_000 <= end(1, traceback="x" * 10_000).size <= small + 10_500
@@ -238,7 +238,7 @@ def test_a_start_that_is_not_known_cannot_be_taken_back():
 # What is not saved.
 
 
-def test_unsaved_is_all_that_waits_or_is_being_written_one_record_an_execution_in_order():
+def test_unsaved_has_what_waits_or_is_being_written_in_order_once_per_execution():
     backlog = Backlog(ROOMY)
     backlog.put([start(4), end(2), start(1)])
     backlog.take(LIMIT)

@@ -225,7 +225,7 @@ def test_times_that_passed_in_a_stall_are_made_up_for_by_one_start():
     assert site.run_to(11 * MINUTE) == [11 * MINUTE]
 
 
-def test_times_that_passed_in_suspension_while_the_job_ran_are_skipped_and_told_as_one():
+def test_times_that_pass_in_suspension_while_the_job_runs_are_skipped_and_told_once():
     site = Site(HOUR)
     site.go_to(HOUR)
     site.ahead = 3 * HOUR
@@ -266,7 +266,7 @@ def test_a_clock_set_forward_by_mistake_and_back_misses_no_time():
     assert site.run_to(2 * DAY) == [DAY, 2 * DAY]
 
 
-def test_what_was_started_by_a_clock_that_was_ahead_is_passed_over_when_its_time_comes():
+def test_a_time_that_was_started_by_a_clock_ahead_is_skipped_when_it_comes():
     site = Site(MINUTE)
     assert site.run_to(2 * MINUTE) == [MINUTE, 2 * MINUTE]
     site.ahead = 3 * MINUTE
@@ -308,7 +308,7 @@ def test_what_is_made_up_for_survives_a_clock_set_back():
     assert site.run_to(DAY) == [0]
 
 
-def test_a_time_that_was_started_before_the_runner_is_not_started_by_a_clock_set_back():
+def test_a_clock_set_back_does_not_repeat_a_time_that_was_started_before_the_runner():
     site = Site(HOUR, now=HOUR + 10, last=a_last_start(HOUR + 1, due_at=HOUR))
     site.ahead = -MINUTE
     assert site.step() == []

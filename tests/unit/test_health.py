@@ -146,7 +146,7 @@ def test_it_is_said_since_when_and_how_often_a_job_fails():
         (every(10 * HOUR), 11 * HOUR + SECOND, True),
     ],
 )
-def test_an_interval_job_is_late_when_its_next_start_is_overdue_by_more_than_its_grace(
+def test_an_interval_job_is_late_when_its_start_is_overdue_by_more_than_the_grace(
     plan, started, is_late
 ):
     assert (state(a_job(plan, started)) == "late") == is_late

@@ -45,7 +45,7 @@ def test_auto_time_takes_seconds_and_timedelta(value, duration):
     assert auto_time(value) == duration
 
 
-def test_a_timeout_tracker_calls_what_is_due_and_not_what_was_cancelled_or_comes_after_the_stop():
+def test_a_timeout_tracker_calls_only_what_is_due_and_not_cancelled_before_its_stop():
     stop, called = threading.Event(), threading.Event()
     calls = []
     tracker = TimeoutTracker(stop)

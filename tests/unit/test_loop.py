@@ -682,7 +682,7 @@ def test_a_job_for_which_no_thread_was_free_when_the_runner_stopped_is_interrupt
     assert ends[2] == (JobExecution.INTERRUPTED, NEVER_BEGUN)
 
 
-def test_a_job_that_is_not_entered_when_the_runner_leaves_is_interrupted_not_abandoned(bench):
+def test_a_job_not_yet_entered_when_the_runner_leaves_is_interrupted_not_abandoned(bench):
     first, second = bench.blocking_job(), bench.blocking_job()
     bench.history.confirms = False
     runner = bench.runner(first, second)
@@ -825,7 +825,7 @@ def blocking_receiver(bench):
     execution_finished.disconnect(receive)
 
 
-def test_a_job_is_not_started_again_and_not_timed_out_while_receivers_hear_of_its_end(
+def test_a_job_is_neither_restarted_nor_timed_out_while_receivers_get_its_end(
     bench, blocking_receiver
 ):
     minute = timedelta(minutes=1)

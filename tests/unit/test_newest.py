@@ -68,7 +68,7 @@ def test_of_each_job_in_the_code_the_newest_execution_and_the_newest_success_sta
     assert remaining() == kept
 
 
-def test_of_jobs_that_are_gone_nothing_stays_and_of_those_in_a_live_runners_list_the_newest():
+def test_of_a_job_gone_from_the_code_the_newest_stays_only_if_a_live_runner_lists_it():
     names = ("gone", "in_code", "listed", "of_lost", "of_stopped")
     jobs = [a_job(name) for name in names]
     a_live_runner().jobs.add(jobs[2])

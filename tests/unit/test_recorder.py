@@ -386,7 +386,7 @@ def test_of_looks_that_the_database_refuses_as_much_as_it_takes_is_written(
     assert storage.observed[2].log == "x" * 128
 
 
-def test_a_look_that_the_database_refuses_altogether_does_not_keep_it_from_heartbeats(
+def test_heartbeats_are_written_although_the_database_refuses_every_observation(
     recorder, storage, clock, told
 ):
     storage.refuse_look = lambda look: DataError("refused")

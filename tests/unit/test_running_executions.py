@@ -47,7 +47,7 @@ def test_a_job_without_timeout_is_never_overdue():
     assert watched.give_up_on_overdue(NOON + 1_000_000) == []
 
 
-def test_an_execution_that_has_ended_is_not_overdue_though_the_loop_has_not_heard_of_it():
+def test_an_execution_that_has_ended_is_not_overdue_before_the_loop_hears_of_its_end():
     watched = Watched()
     execution = watched.hand_out(30, NOON, entered=NOON)
     execution.end(JobExecution.SUCCEEDED, 29.0)
@@ -151,7 +151,7 @@ def test_one_that_has_ended_is_taken_out_once():
     assert not watched
 
 
-def test_one_over_its_timeout_stays_until_its_thread_is_free_but_is_waited_for_no_more():
+def test_an_execution_over_its_timeout_keeps_its_thread_but_is_not_waited_for():
     watched = Watched()
     execution = watched.hand_out(30, NOON, entered=NOON)
     watched.give_up_on_overdue(NOON + 30)

@@ -81,7 +81,7 @@ class Answer:
         pass
 
 
-def test_a_url_is_fetched_twice_at_most_and_a_failure_is_logged_once_without_its_path(caplog):
+def test_a_url_is_fetched_at_most_twice_and_its_failure_logged_once_without_its_path(caplog):
     asked = []
 
     def refuse(request, timeout):

@@ -224,9 +224,7 @@ def test_what_a_receiver_raises_is_logged_and_changes_nothing(connect, caplog, s
     assert record.exc_info[1] is exc
 
 
-def test_an_error_in_a_receiver_is_logged_with_its_name_and_keeps_no_other_from_its_call(
-    connect, caplog
-):
+def test_an_error_in_a_receiver_is_logged_with_its_name_and_the_others_are_called(connect, caplog):
     called = []
 
     def receive_first(**facts):

@@ -154,7 +154,7 @@ def test_a_full_socket_and_one_that_is_gone_hold_up_nobody(manager):
 
 
 @needs_unix_sockets
-def test_it_is_told_that_the_runner_runs_twice_in_the_watchdogs_time_and_that_it_stops(manager):
+def test_the_service_manager_is_told_twice_per_watchdog_time_and_when_it_stops(manager):
     signs = SignsOfLife(None, manager.told, jobs=8, heartbeat_interval=15.0)
     signs.look(100.0, False, [])
     assert manager.read() == ["WATCHDOG=1", "READY=1", "STATUS=8 jobs, 0 running"]

@@ -31,7 +31,7 @@ def test_a_call_that_has_just_begun_wakes_nobody():
     assert Silence(15.0).next_check(NOON, NOON + 0.4, False) is None
 
 
-def test_after_10_seconds_there_is_a_warning_and_after_30_the_connection_is_broken_off():
+def test_a_warning_comes_after_10_seconds_and_the_connection_is_dropped_after_30():
     done = followed(Silence(15.0), NOON, NOON + 3600)
     assert done == [(10.0, Action.WARN), (30.0, Action.BREAK_OFF)]
 
@@ -67,7 +67,7 @@ def test_a_call_that_is_answered_in_time_is_left_alone():
         assert silence.action(since, since + 9, False) is None
 
 
-def test_a_runner_that_stops_waits_for_half_the_usual_stop_timeout_then_twice_as_long():
+def test_a_stopping_runner_waits_half_the_usual_stop_timeout_then_twice_as_long():
     silence = Silence(15.0)
     assert followed(silence, NOON, NOON + 9, is_stopping=True) == [(2.5, Action.BREAK_OFF)]
     assert followed(silence, NOON + 3, NOON + 20, is_stopping=True) == [(5.0, Action.BREAK_OFF)]

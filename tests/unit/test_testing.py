@@ -350,7 +350,7 @@ def test_a_job_that_breaks_the_transaction_of_the_test_has_its_error_raised(db, 
     assert not Job.objects.exists()
 
 
-def test_a_job_that_hides_the_error_with_which_it_broke_the_transaction_does_not_hide_it(db):
+def test_a_broken_transaction_shows_although_the_job_hides_the_error_that_broke_it(db):
     @a_job
     def hides(env):
         with contextlib.suppress(IntegrityError):

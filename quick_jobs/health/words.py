@@ -80,8 +80,8 @@ def _stuck(finding: Finding) -> str:
 
 def _about_stuck(finding: Finding) -> str:
     if finding.reason == NEVER_SUCCEEDED:
-        return _("If that is too long, restart its runner, and give the job a timeout.")
-    return _("See what it waits for; restart its runner to end it.")
+        return _("If that is too long, restart its runner and give the job a timeout.")
+    return _("Find out what it is waiting for. To end it, restart its runner.")
 
 
 def _late(finding: Finding) -> str:
@@ -94,8 +94,8 @@ def _late(finding: Finding) -> str:
 
 def _about_late(finding: Finding) -> str:
     if finding.reason == NO_RUNNER:
-        return _("Restart “manage.py run_jobs” with the present code, without excluding the job.")
-    return _("See what its runner logs.")
+        return _("Restart “manage.py run_jobs” with the current code, without excluding the job.")
+    return _("Look at its runner's log.")
 
 
 def _failing(finding: Finding) -> str:
@@ -107,7 +107,7 @@ def _failing(finding: Finding) -> str:
             else _("It failed %(ago)s.")
         )
     elif finding.at_least:
-        text = _("It failed at least %(count)d times in a row, since %(ago)s or longer.")
+        text = _("It failed at least %(count)d times in a row, first %(ago)s or earlier.")
     else:
         text = _("It failed %(count)d times in a row, first %(ago)s.")
     return text % values
@@ -150,14 +150,14 @@ def _why(runner: RunnerFacts) -> str:
 
 def _about_down(finding: Finding) -> str:
     if finding.reason == NO_RUNS_ON_TIMER:
-        return _("See why the timer does not start it.")
+        return _("Find out why the timer does not start it.")
     runner = finding.runner
     if finding.reason == NEVER_A_RUNNER or runner is None:
         return _("It is started with “manage.py run_jobs”.")
     if not runner.stopped_at:
-        return _("It was killed, or does not reach the database: start “manage.py run_jobs” again.")
+        return _("It was killed or cannot reach the database: start “manage.py run_jobs” again.")
     if runner.stop_reason in JobRunner.ENDED_WITH_ERROR:
-        return _("See its log, and start “manage.py run_jobs” again.")
+        return _("Look at its log, and start “manage.py run_jobs” again.")
     return _("Start “manage.py run_jobs” again.")
 
 
@@ -173,7 +173,7 @@ def _restarting(finding: Finding) -> str:
 
 
 def _about_restarting(finding: Finding) -> str:
-    return _("Each end interrupts all jobs: see the runner's log for the cause.")
+    return _("Each end interrupts all jobs. The runner's log has the cause.")
 
 
 def _duplicates(finding: Finding) -> str:
@@ -181,16 +181,18 @@ def _duplicates(finding: Finding) -> str:
     if finding.jobs == 1 and finding.number == 2:
         return _("%(runners)d runners run the same job: it runs twice.") % values
     if finding.jobs == 1:
-        return _("%(runners)d runners run the same job: it runs as often.") % values
+        return _("%(runners)d runners run the same job: it runs %(runners)d times.") % values
     if finding.number == 2:
         text = _("%(runners)d runners run the same %(jobs)d jobs: each of them runs twice.")
     else:
-        text = _("%(runners)d runners run the same %(jobs)d jobs: each of them runs as often.")
+        text = _(
+            "%(runners)d runners run the same %(jobs)d jobs: each of them runs %(runners)d times."
+        )
     return text % values
 
 
 def _about_duplicates(finding: Finding) -> str:
-    return _("Stop all but one, unless that is meant.")
+    return _("Stop all but one, unless this is intended.")
 
 
 _SENTENCES: Dict[str, Callable[[Finding], str]] = {
@@ -205,7 +207,7 @@ _SENTENCES: Dict[str, Callable[[Finding], str]] = {
 _ADVICE: Dict[str, Callable[[Finding], str]] = {
     STUCK: _about_stuck,
     LATE: _about_late,
-    FAILING: lambda finding: _("See its last executions in the admin."),
+    FAILING: lambda finding: _("Look at its last executions in the admin."),
     DOWN: _about_down,
     RESTARTING: _about_restarting,
     DUPLICATES: _about_duplicates,

@@ -74,7 +74,7 @@ def test_the_autocomplete_of_a_sites_own_admin_reads_no_more_than_a_search(
 
 @pytest.mark.parametrize("name", ["jobexecution_changelist", "job_changelist", "timeline"])
 def test_pages_say_that_five_words_count(admin_client, executions, name):
-    assert "At most five words count." in page(admin_client, name)
+    assert "At most five words are used." in page(admin_client, name)
 
 
 @pytest.mark.parametrize("name", ["jobexecution_changelist", "job_changelist", "timeline"])

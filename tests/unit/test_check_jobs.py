@@ -73,7 +73,7 @@ def test_each_finding_is_a_line_and_the_exit_status_is_1(job, runner):
     )
     assert second == (
         "failing: shop.jobs.send_emails: It failed 3 times in a row, first 1 min ago. "
-        "See its last executions in the admin."
+        "Look at its last executions in the admin."
     )
 
 

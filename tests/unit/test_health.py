@@ -128,7 +128,7 @@ def test_it_is_said_since_when_and_how_often_a_job_fails():
     assert said(job) == "It failed 2 times in a row, first 3 min ago."
     assert said(a_job(started=MINUTE, states=["succeeded", "failed"])) == "It failed 1 min ago."
     always = a_job(started=MINUTE, states=["failed"] * 50)
-    assert said(always) == "It failed at least 50 times in a row, since 50 min ago or longer."
+    assert said(always) == "It failed at least 50 times in a row, first 50 min ago or earlier."
     not_more = a_job(started=MINUTE, states=["failed"] * 49)
     assert said(not_more) == "It failed 49 times in a row, first 49 min ago."
 
@@ -293,7 +293,7 @@ def test_a_site_is_down_when_no_runner_is_alive_and_that_is_one_event():
         (None, "There has been no runner yet", "started with"),
         (a_runner(last_heartbeat_at=NOW - HOUR), "was last heard of 1 h ago.", "killed"),
         (an_end(HOUR, "signal", ""), "(stopped by a signal)", "Start"),
-        (an_end(HOUR), "(shop.jobs.loops ran over its timeout of 5 s)", "See its log"),
+        (an_end(HOUR), "(shop.jobs.loops ran over its timeout of 5 s)", "Look at its log"),
     ],
 )
 def test_it_is_said_why_the_last_runner_ended_and_what_to_do(last, words, advice):
@@ -349,7 +349,7 @@ def test_a_crash_loop_is_one_event_also_while_no_runner_is_alive():
     [
         (2, 8, "2 runners run the same 8 jobs: each of them runs twice."),
         (2, 1, "2 runners run the same job: it runs twice."),
-        (3, 8, "3 runners run the same 8 jobs: each of them runs as often."),
+        (3, 8, "3 runners run the same 8 jobs: each of them runs 3 times."),
     ],
 )
 def test_several_runners_with_the_same_jobs_are_a_warning_only(sharing, jobs, words):

@@ -1,4 +1,4 @@
-"""What jobs log and print: each execution gets its own, whatever else the process says."""
+"""What jobs log and print, kept apart for each execution."""
 
 from quick_jobs.capture.captured import Capture
 from quick_jobs.capture.current import Capturing

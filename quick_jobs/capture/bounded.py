@@ -1,4 +1,4 @@
-"""Pieces of lines, of which the first and the last stay within a number of bytes. Pure."""
+"""Keeps the first and the last pieces of a log, in a limited number of bytes. Pure."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from quick_jobs.capture.lines import LOGGED, PREFIX, Line, Piece, assembled, byt
 # Bytes that are kept free for the line about what was left out.
 _FOR_NOTICE = 64
 
-# Pieces of fewer bytes than this on average, such as dots, are put together: in memory, each has
-# some 150 bytes more.
+# Pieces of fewer bytes than this on average, such as dots, are merged: each piece takes about
+# 150 bytes of memory on top of its text.
 _SMALL = 8
 
 
 class _Chunk(NamedTuple):
-    """Pieces that came together; they go together, as to look at each would cost more."""
+    """Pieces that came together. They are dropped together, which costs less than one by one."""
 
     pieces: List[Piece]
     size: int
@@ -25,7 +25,7 @@ class _Chunk(NamedTuple):
 
 
 class BoundedPieces:
-    """The first and the last of the pieces that were added: ``limit`` bytes of lines, and a chunk.
+    """The first and the last pieces that were added: ``limit`` bytes of lines, and one chunk more.
 
     The text of a piece may have at most :attr:`longest` bytes.
     """
@@ -36,15 +36,15 @@ class BoundedPieces:
         self._head: List[Piece] = []
         self._head_room = limit // 2
         self._head_is_full = False
-        self._open: Set[str] = set()  # streams with a line that has no end in the head
+        self._open: Set[str] = set()  # streams whose last line in the head has no end
         self._tail: Deque[_Chunk] = deque()
         self._tail_size = 0
         self._left_out_lines = 0
         self._left_out_size = 0
-        self._within: Set[str] = set()  # streams that were left out up to the middle of a line
+        self._within: Set[str] = set()  # streams that are left out up to the middle of a line
 
     def add(self, pieces: List[Piece]) -> None:
-        """Add a chunk of ``pieces``; where there is no room, those before them go."""
+        """Add a chunk of ``pieces``; if there is no room, drop those before them."""
         chunk = _chunk(pieces)
         if chunk.size < _SMALL * len(pieces):
             chunk = _chunk(_merged(pieces))
@@ -64,7 +64,7 @@ class BoundedPieces:
             self._leave_out(self._tail.popleft())
 
     def _fill_head(self, pieces: List[Piece]) -> int:
-        """Add pieces to the head while there is room, to the end of a line; return how many."""
+        """Add pieces to the head while there is room, up to a line's end; return how many."""
         for number, piece in enumerate(pieces):
             size = _chunk([piece]).size
             is_end = self._head_room < size and not self._open
@@ -83,7 +83,7 @@ class BoundedPieces:
         _note_ends(chunk.pieces, self._within)
 
     def lines(self) -> List[str]:
-        """Return the lines, and between them how many are left out."""
+        """Return the lines, with a notice where some are left out."""
         tail_pieces = chain.from_iterable(chunk.pieces for chunk in self._tail)
         count, size = self._left_out_lines, self._left_out_size
         if size:
@@ -114,7 +114,7 @@ def _chunk(pieces: List[Piece]) -> _Chunk:
 
 
 def _merged(pieces: List[Piece]) -> List[Piece]:
-    """Return ``pieces``, where neighbours are one that belong to the same line."""
+    """Return ``pieces``, with neighbours that belong to the same line merged."""
     merged: List[Piece] = []
     for piece in pieces:
         created, stream, logger, text = merged[-1] if merged else piece
@@ -127,7 +127,7 @@ def _merged(pieces: List[Piece]) -> List[Piece]:
 
 
 def _note_ends(pieces: List[Piece], within: Set[str]) -> None:
-    """Note in ``within`` which streams end in the middle of a line after ``pieces``."""
+    """Update ``within``: the streams that are in the middle of a line after ``pieces``."""
     for stream, text in {piece[1]: piece[3] for piece in pieces if piece[2] is None}.items():
         if text.endswith("\n"):
             within.discard(stream)
@@ -136,7 +136,7 @@ def _note_ends(pieces: List[Piece], within: Set[str]) -> None:
 
 
 def _first(lines: Iterable[Line], room: int) -> List[Line]:
-    """Return the first of ``lines`` that have room."""
+    """Return the first of ``lines``, as many as there is ``room`` for."""
     found: List[Line] = []
     for line in lines:
         room -= line.size
@@ -151,7 +151,7 @@ def _size(lines: Iterable[Line]) -> int:
 
 
 def left_out(lines: int, size: int) -> str:
-    """Return what stands for ``lines`` lines of ``size`` bytes that are not there."""
+    """Return the notice that ``lines`` lines of ``size`` bytes are left out."""
     amount, unit = float(size), "bytes"
     for larger in ("kB", "MB", "GB"):
         if amount < 999.5:

@@ -13,25 +13,25 @@ from quick_jobs.capture.lines import Piece, bytes_in
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import storable
 
-# So many pieces wait at most, as to take up several at once costs less: a tenth of a microsecond
-# each. They have at most LONG characters, but for the last.
+# Pieces that wait at most. To settle several at once costs less: a tenth of a microsecond each.
+# They have at most LONG characters, except for the last one.
 MOST_WAITING = 128
 LONG = 1000
 
-# The most that wait while another thread takes them up; then the oldest are dropped. One that is
-# interrupted has its turn again after some milliseconds.
+# Pieces that wait at most while another thread settles them; then the oldest are dropped. A thread
+# that is interrupted meanwhile has its next turn after some milliseconds.
 _CAPACITY = 10_000
 
-# Seconds to wait for a thread that takes them up: a filter may take long over a long line, and in
-# a forked process there is no such thread any more.
+# Seconds to wait for a thread that settles them. A filter may take long for a long line, and after
+# a fork the thread no longer exists.
 _PATIENCE = 1.0
 
 
 class Capture:
     """Keeps both ends of what is added, in at most ``limit`` bytes of text.
 
-    ``waiting`` is what nobody has taken up yet.
-    Without ``keeps_successes`` there is no :meth:`final_text` of an execution that has succeeded.
+    ``waiting`` has the pieces that are not settled yet.
+    Without ``keeps_successes``, :meth:`final_text` is empty for an execution that succeeded.
     """
 
     __slots__ = (
@@ -59,11 +59,11 @@ class Capture:
         return self._taken + len(self.waiting)
 
     def add(self, created: float, level: str, logger: Optional[str], text: str) -> None:
-        """Add what ``logger`` has logged, or a piece of what was printed; then that is None.
+        """Add a record of ``logger``, or a printed piece if that is None.
 
         ``created`` is POSIX time, ``level`` a level of logging or the name of a stream.
-        This never waits: a thread that is interrupted in here, by the garbage collector or a
-        signal, may print, and a fork may leave the lock held.
+        This never waits. The garbage collector or a signal handler may interrupt it and print,
+        and a fork may leave the lock held.
         """
         waiting = self.waiting
         waiting.append((created, level, logger, text))
@@ -71,7 +71,7 @@ class Capture:
             self.settle()
 
     def text(self) -> str:
-        """Return all that is kept, filtered and as every database takes it; "" of nothing."""
+        """Return all that is kept, filtered and storable in every database; "" if there is none."""
         if not (self._taken or self.waiting):
             return ""
         try:
@@ -81,19 +81,19 @@ class Capture:
                 finally:
                     self._lock.release()
                 self._last_text = storable(filtered("\n".join(lines)), self._limit)
-        except Exception as exc:  # no memory; the execution has to end nevertheless
+        except Exception as exc:  # out of memory; the execution has to end anyway
             return f"(the log cannot be shown: {type(exc).__name__})"
         return self._last_text
 
     def final_text(self, succeeded: bool) -> str:
-        """Return what is to be kept of an execution that has ended."""
+        """Return the text to keep for an execution that has ended."""
         return "" if succeeded and not self._keeps_successes else self.text()
 
     def settle(self) -> None:
-        """Take up what waits, unless another thread does."""
+        """Process the pieces that wait, unless another thread is doing so."""
         if self._lock.acquire(False):
             try:
-                with contextlib.suppress(Exception):  # no memory: what is said is lost
+                with contextlib.suppress(Exception):  # out of memory: the pieces are lost
                     self._take_up()
             finally:
                 self._lock.release()
@@ -117,7 +117,7 @@ class Capture:
 
 
 def _shorter(pieces: List[Piece], longest: int) -> Iterator[Piece]:
-    """Yield ``pieces``; those that are too long filtered, and then their lines cut."""
+    """Yield ``pieces``; those that are too long are filtered, then their lines are cut."""
     for piece in pieces:
         created, level, logger, text = piece
         if bytes_in(text) <= longest:

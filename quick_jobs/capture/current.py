@@ -1,4 +1,4 @@
-"""Whose lines those are that are logged and printed just now: a matter of the context."""
+"""The capture that gets what is logged and printed in the current context."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ CURRENT: ContextVar[Optional[Capture]] = ContextVar("quick_jobs_capture", defaul
 
 
 class Capturing:
-    """Has ``capture`` keep what is logged and printed in this context; None: nobody.
+    """Makes ``capture`` keep what is logged and printed in this context; None keeps nothing.
 
-    For a ``with`` statement. It does not touch an exception that passes through, as contextlib
-    does: those of jobs may be hostile.
+    For a ``with`` statement. Unlike contextlib, it does not touch an exception that passes
+    through: a job's exception may be hostile.
     """
 
     __slots__ = ("_capture", "_token")

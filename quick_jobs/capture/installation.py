@@ -18,7 +18,7 @@ class _Settings(NamedTuple):
 
 
 class _State:
-    """How many have it installed, and what it is: the settings of the first."""
+    """How many users there are, and the settings, which are the first one's."""
 
     lock = threading.Lock()
     users = 0
@@ -28,9 +28,9 @@ class _State:
 
 @contextlib.contextmanager
 def installed(streams: Sequence[str] = ("stdout", "stderr")) -> Iterator[None]:
-    """Have :func:`new_capture` make captures; with ``QUICK_JOBS_LOG = "off"`` do nothing at all.
+    """Let :func:`new_capture` make captures; with ``QUICK_JOBS_LOG = "off"``, do nothing at all.
 
-    ``streams`` are those whose text is captured: none where it becomes lines of the log.
+    ``streams`` are those whose text is captured: none if it is turned into log records.
     """
     if conf.log == LOG_OFF:
         yield
@@ -54,6 +54,6 @@ def installed(streams: Sequence[str] = ("stdout", "stderr")) -> Iterator[None]:
 
 
 def new_capture() -> Optional[Capture]:
-    """Return what keeps an execution's log and output, or None where nothing is installed."""
+    """Return a capture for an execution's log and output, None if nothing is installed."""
     settings = _State.settings
     return None if settings is None else Capture(*settings)

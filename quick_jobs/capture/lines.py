@@ -1,22 +1,22 @@
-"""What is logged and printed, in pieces as it comes, and as lines. Pure."""
+"""Pieces of what is logged and printed, and the lines that they make. Pure."""
 
 from __future__ import annotations
 
 import time
 from typing import Collection, Dict, Iterable, List, NamedTuple, Optional, Tuple
 
-#: When it came, as POSIX time; a level of logging or the name of a stream; the name of a logger,
-#: or None of what was printed; and the text. A printed line has a piece or more, and "\n" ends it.
+#: The time, as POSIX time; a level of logging or the name of a stream; the name of a logger, None
+#: for printed text; and the text. A printed line has one piece or more, and ends with "\n".
 Piece = Tuple[float, str, Optional[str], str]
 
 #: Bytes of a line before its text: the time, and a level or a stream ...
 PREFIX = 22
-#: ... and what a logged line has beside that and its logger's name.
+#: ... and the bytes that a logged line has besides these and its logger's name.
 LOGGED = 3
 
 
 class Line(NamedTuple):
-    """A printed line, or what was logged at once, which may have several lines."""
+    """A printed line, or a log record, which may have several lines."""
 
     created: float
     level: str
@@ -29,23 +29,23 @@ class Line(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes of UTF-8 it has, with its end."""
+        """Bytes in UTF-8, including the end of the line."""
         source = 1 if self.logger is None else LOGGED + len(self.logger)
         return PREFIX + source + bytes_in(self.text)
 
 
 def bytes_in(text: str) -> int:
-    """Return how many bytes of UTF-8 ``text`` has."""
+    """Return the number of bytes that ``text`` has in UTF-8."""
     return len(text) if text.isascii() else len(text.encode("utf-8", "backslashreplace"))
 
 
 def assembled(
     pieces: Iterable[Piece], within: Collection[str] = ()
 ) -> Tuple[List[Line], List[Line]]:
-    """Return the lines that ``pieces`` make, and the ends of lines whose beginnings are missing.
+    """Return the lines that ``pieces`` make, and the rests of lines whose beginnings are missing.
 
-    The latter are the first of the streams ``within``. Where such a line has no end
-    yet, it is a line that begins with an ellipsis.
+    The latter come first in each of the streams ``within``. A rest that has no end
+    yet is a line that begins with an ellipsis.
     """
     lines: List[Line] = []
     skipped: List[Line] = []
@@ -73,7 +73,7 @@ def assembled(
 
 def _joined(stream: str, parts: List[Tuple[float, str]]) -> Line:
     text = "".join([part for _, part in parts])
-    if "\r" in text:  # what follows is written over what was, as by a progress bar
+    if "\r" in text:  # what follows overwrites the line, as a progress bar does
         text = text.rstrip("\r").rpartition("\r")[2]
     return Line(parts[0][0], stream, None, text)
 

@@ -1,7 +1,7 @@
-"""Log records, of which executions get a copy: also those that the site's handlers never see.
+"""Copies log records for executions, including those that the site's handlers never see.
 
-A handler of the root logger would be the wrong door: the root's level keeps INFO from it, and
-with a lower one the site's own handlers print more than before.
+A handler of the root logger would not do: the root's level keeps INFO from it, and with a lower
+level the site's own handlers would print more than before.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from quick_jobs.capture.current import CURRENT
 from quick_jobs.logs import LoweredLevel, is_for_site
 from quick_jobs.tracebacks import class_name, traceback_text
 
-# Bytes of the traceback in a record, which the filter sees before it is cut.
+# Bytes of a record's traceback. The filter sees it before it is cut.
 _LONGEST_TRACEBACK = 1_000_000
 
 _OWN = "quick_jobs"
@@ -25,7 +25,7 @@ _OWN = "quick_jobs"
 def watched(least: int) -> Iterator[None]:
     """Capture records from the level ``least`` up, of each logger whose own level allows it.
 
-    The site's handlers get the records that they got before.
+    The site's handlers get the same records as before.
     """
     root = logging.getLogger()
     site_level = root.level
@@ -44,7 +44,7 @@ def watched(least: int) -> Iterator[None]:
         if level >= least:
             name = record.name
             if name[:10] != _OWN or name[10:11] not in ("", "."):
-                # What Capture.add() does: each call of a function counts here.
+                # This is Capture.add() inlined: the time of a function call matters here.
                 try:
                     text = record.getMessage()
                     if record.exc_info or record.stack_info or type(text) is not str:
@@ -60,7 +60,7 @@ def watched(least: int) -> Iterator[None]:
             or (logger.level and logger is not root)
             or is_for_site(logger, level)
         ):
-            # A handler that prints to the terminal would have the line kept twice.
+            # Without this, a handler that prints to the terminal would add the line a second time.
             token = set_current(None)
             try:
                 before(logger, record)
@@ -74,7 +74,7 @@ def watched(least: int) -> Iterator[None]:
     finally:
         if root.level is lowered:
             root.setLevel(site_level)
-        # If somebody has wrapped it since, it stays, and does nothing any more.
+        # If other code has wrapped it since, it stays and does nothing.
         if logging.Logger.callHandlers is call_handlers:
             logging.Logger.callHandlers = before  # type: ignore[method-assign]
 

@@ -1,4 +1,4 @@
-"""Standard output and standard error, of which executions get a copy."""
+"""Copies standard output and standard error for executions."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _current = CURRENT.get
 
 
 class Tee:
-    """Writes to ``stream``, and adds to the capture of the context what was written.
+    """Writes to ``stream``, and adds what was written to the capture of the context.
 
-    In all else it is ``stream``. What that refuses to write raises, and is not captured.
+    Otherwise it behaves as ``stream``. Text that ``stream`` refuses raises, and is not captured.
     """
 
     def __init__(self, stream: Any, name: str) -> None:
@@ -41,7 +41,7 @@ class Tee:
         return TeeBuffer(self._stream.buffer, self._name, self._stream)
 
     def __getattr__(self, name: str) -> Any:
-        if name == "_stream":  # of a copy that is not complete
+        if name == "_stream":  # of an incomplete copy
             raise AttributeError(name)
         return getattr(self._stream, name)
 
@@ -57,7 +57,7 @@ class Tee:
 
 
 class TeeBuffer(Tee):
-    """The same for bytes, in the encoding of ``text_stream``; what is no text is escaped."""
+    """The same for bytes, decoded as ``text_stream`` encodes; other bytes are escaped."""
 
     def __init__(self, stream: Any, name: str, text_stream: Any) -> None:
         super().__init__(stream, name)
@@ -75,7 +75,7 @@ class TeeBuffer(Tee):
 
 @contextlib.contextmanager
 def teed(*names: str) -> Iterator[None]:
-    """Replace these streams of ``sys``; one that is None, as without a terminal, stays so."""
+    """Replace these streams of ``sys``; one that is None, as without a terminal, stays None."""
     tees = {name: Tee(getattr(sys, name), name) for name in names if getattr(sys, name) is not None}
     for name, tee in tees.items():
         setattr(sys, name, tee)
@@ -83,5 +83,5 @@ def teed(*names: str) -> Iterator[None]:
         yield
     finally:
         for name, tee in tees.items():
-            if getattr(sys, name) is tee:  # else somebody has replaced it
+            if getattr(sys, name) is tee:  # else other code has replaced it
                 setattr(sys, name, tee._stream)

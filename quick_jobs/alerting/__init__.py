@@ -1,1 +1,1 @@
-"""Who is told how jobs and runners are doing: what makes an alert, pings, and their sending."""
+"""Alerts and pings: what makes one, and how they are sent."""

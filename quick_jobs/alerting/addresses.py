@@ -1,4 +1,4 @@
-"""Where a row is shown in the admin, if it is known where the site is."""
+"""The URL of a row's page in the admin, if the site's address is known."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from django.conf import settings
 from django.db.models import Model
 from django.urls import NoReverseMatch, reverse, set_script_prefix
 
-# What a site of django.contrib.sites has that nobody has set up.
+# The domain that django.contrib.sites has until somebody changes it.
 _NOT_SET_UP = "example.com"
 
 

@@ -1,4 +1,4 @@
-"""Questions to the history's database, which may not answer."""
+"""Queries to the history's database that give up when it does not answer."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ logger = get_logger(__name__)
 
 Answer = TypeVar("Answer")
 
-# Seconds that the database gets: an alert is not to wait for a database that is away.
+# Seconds that the database gets: an alert must not wait for a database that is away.
 _PATIENCE = 5.0
 
 
 class NoAnswer(Exception):
-    """The database has not answered, or with an error."""
+    """The database did not answer in time, or answered with an error."""
 
 
 class Asker:
-    """Asks in a thread for each question, which is left behind if there is no answer in time.
+    """Asks each question in a thread of its own, and leaves it behind if no answer comes in time.
 
-    While one is, no other question is asked. ``seconds_left()`` is how long there is time at all.
-    Without a history (``past`` is None), nothing is answered.
+    While a thread is left behind, no other question is asked. ``seconds_left()`` limits the wait.
+    Without a history (``past`` is None), every question raises :exc:`NoAnswer`.
     """
 
     def __init__(self, past: Optional[Past], seconds_left: Callable[[], float]) -> None:
@@ -37,7 +37,7 @@ class Asker:
         self._asking: Optional[threading.Thread] = None
 
     def ask(self, question: Callable[[Past], Answer]) -> Answer:
-        """Return what ``question`` makes of the past, or raise :exc:`NoAnswer`."""
+        """Return what ``question`` returns for the past, or raise :exc:`NoAnswer`."""
         past = self._past
         if past is None or (self._asking is not None and self._asking.is_alive()):
             raise NoAnswer
@@ -55,7 +55,7 @@ class Asker:
         return asked.answers[0]
 
     def wait(self, seconds: float) -> bool:
-        """Wait before asking again; return False, at once, when the runner is at its end."""
+        """Wait before asking again; return False at once when the runner is ending."""
         if self._seconds_left() < threading.TIMEOUT_MAX:
             return False
         time.sleep(seconds)

@@ -1,4 +1,4 @@
-"""How runners ended, and which of these make an alert. Pure: the caller gives the times."""
+"""How runners ended, and which ends make an alert. Pure: the caller gives the times."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from typing import List, NamedTuple, Optional, Sequence
 from quick_jobs.alerting.streaks import is_first_in_step
 from quick_jobs.models import JobRunner
 
-#: The reason of runners that have vanished: no stop reason, as they could not say it.
+#: The reason of runners that have vanished. It is no stop reason, as they could not write one.
 LOST = "lost"
 
-#: The stop reasons that are an alert of a runner. What timed out is an alert of its job.
+#: The stop reasons that make an alert of the runner. A timeout makes an alert of its job.
 FAILURES = (JobRunner.FATAL_ERROR, JobRunner.CRASHED)
 
-#: The stop reasons of runners that an error has ended.
+#: The stop reasons of runners that were ended by an error.
 ERRORS = (*FAILURES, JobRunner.TIMED_OUT)
 
 
 class Life(NamedTuple):
-    """A runner: when it began, when it was last heard of or stopped, and why, if it has."""
+    """A runner: when it began, when it stopped or wrote its last heartbeat, and why it stopped."""
 
     pk: int
     began_at: dt.datetime
@@ -28,10 +28,10 @@ class Life(NamedTuple):
 
 
 def is_news(reason: str, at: dt.datetime, before: Sequence[Life], reminder: dt.timedelta) -> bool:
-    """Return whether an ending is an alert, after those of the runners before it, newest first.
+    """Return whether an end makes an alert, given those of the runners before it, newest first.
 
-    Endings for the same reason in a row, as of a runner that is started again and again, are one
-    event, of which there is a reminder in fixed steps from the first one on.
+    Ends in a row for the same reason, as of a runner that is started again and again, are one
+    event. It has a reminder in fixed steps from the first end on.
     """
     same: List[Life] = []
     for life in before:
@@ -49,7 +49,7 @@ def is_news(reason: str, at: dt.datetime, before: Sequence[Life], reminder: dt.t
 
 
 def count_of(reason: str, before: Sequence[Life]) -> int:
-    """Return how many in a row ended for this reason, with the one after ``before``."""
+    """Return how many runners in a row ended for this reason, with the one after ``before``."""
     for number, life in enumerate(before):
         if life.reason != reason:
             return number + 1
@@ -63,17 +63,17 @@ def lost_to_tell(
     second_look: dt.timedelta,
     reminder: dt.timedelta,
 ) -> Optional[Life]:
-    """Return the newest runner that vanished, if it is for the runner ``own`` to tell so.
+    """Return the newest runner that vanished, if the runner ``own`` has to report it.
 
-    ``lives`` are the runners before ``own``, newest first. Each looks back when it begins, and
-    again after ``second_look``. One that began after the other was last heard of has told already,
-    if it lived until it could know.
+    ``lives`` are the runners before ``own``, newest first. Each runner looks back when it begins,
+    and again after ``second_look``. A runner that began after the last heartbeat of the vanished
+    one has reported it already, if it lived long enough to know.
     """
     for index, life in enumerate(lives):
         if life.reason != LOST:
             continue
         if own.began_at < life.ended_at:
-            return None  # it vanished beside this one, whose start is not for telling
+            return None  # it vanished while this one ran, which looks back only at its start
         heirs = [
             other
             for other in lives[:index]

@@ -1,4 +1,4 @@
-"""Fetching a URL to say something by it. What is answered does not matter."""
+"""Fetches URLs as signals to a service. The content of the answer does not matter."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from quick_jobs.ping_urls import shown
 
 logger = get_logger(__name__)
 
-# Seconds that a host gets to answer, and how often it is asked.
+# Seconds that a host gets to answer, and how many times it is tried.
 _TIMEOUT = 5.0
 _TRIES = 2
 
@@ -19,9 +19,9 @@ _USER_AGENT = "django-quick-jobs"
 
 
 class Fetcher:
-    """Fetches URLs as Python does: with redirects, certificates verified, and by its proxies.
+    """Fetches URLs with urllib's defaults: redirects, verified certificates, proxies.
 
-    A URL that cannot be fetched is logged once, until it can be again. Its path is a secret.
+    A URL that fails is logged once, until it works again. Its path is a secret.
     """
 
     def __init__(self, open_url: Callable[..., object] = urlopen) -> None:
@@ -50,7 +50,7 @@ class Fetcher:
 
 
 def _why(error: Exception) -> str:
-    """Return what went wrong, without what may quote the URL."""
+    """Return what went wrong, without text that may quote the URL."""
     if isinstance(error, HTTPError):
         error.close()
         return f"the answer was {error.code}"

@@ -1,4 +1,4 @@
-"""What a job did, and whether it makes an alert. Asked in the thread that sends."""
+"""Whether an execution of a job makes an alert. Runs in the thread that sends."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from quick_jobs.schedules import ScheduleError, next_start
 from quick_jobs.stuck import stuck_after
 from quick_jobs.text_filter import filtered
 
-# Seconds between looks for an end on record: it is written at about the same time.
+# Seconds between queries for an end: the recorder writes it at about the same time.
 _LOOKS = (0.1, 0.4, 1.0)
 
-# Seconds after which to look again at what runs for long, where the history does not answer.
+# Seconds until a long-running execution is judged again if the history does not answer.
 _LOOK_AGAIN = 60.0
 
 
 class JobNews:
     """Remembers each job's failures in a row, and asks the history before it makes an alert.
 
-    So one event makes one alert, whatever other runners did, and over restarts. Where the
-    history does not answer, the memory of this runner decides.
+    So one event makes one alert, over restarts and whatever other runners did. If the history
+    does not answer, this runner's memory decides.
     """
 
     def __init__(self, asker: Asker, alert_after: int, reminder: float) -> None:
@@ -49,14 +49,14 @@ class JobNews:
         self._failing_before: Optional[FrozenSet[str]] = None
 
     def remember(self, names: Collection[str], began_at: float) -> None:
-        """Ask which of the jobs were failing as the runner began, at this POSIX time."""
+        """Ask which of the jobs were failing when the runner began, at this POSIX time."""
         try:
             self._failing_before = self._asker.ask(lambda past: past.failing_jobs(names, began_at))
         except NoAnswer:
             self._failing_before = None  # each job's first end is looked up
 
     def ended(self, record: Record) -> Optional[Alert]:
-        """Return the alert that the end of an execution makes, if it makes one."""
+        """Return the alert that the end of an execution makes, if any."""
         is_success = record.outcome == JobExecution.SUCCEEDED
         before = self._streaks.get(record.job)
         kind, streak = self._judge(before, record)
@@ -101,7 +101,7 @@ class JobNews:
     ) -> Tuple[Optional[Alert], float]:
         """Return the alert of a running execution if it is stuck, and when to ask again.
 
-        The latter is in seconds of running.
+        The latter is in seconds since it was entered.
         """
         try:
             typical = self._asker.ask(lambda past: past.typical_duration(job.name))
@@ -117,7 +117,7 @@ class JobNews:
             else f"It usually takes {texts.duration_text(typical)}."
         )
         since = _moment(record.started_at)
-        text = f"{job.name} is running since {texts.moment_text(since)}. {usual}"
+        text = f"{job.name} has been running since {texts.moment_text(since)}. {usual}"
         return self._alert(STUCK, record, since, 1, [text], running_for), math.inf
 
     def _alert(
@@ -137,7 +137,7 @@ class JobNews:
         return texts.alert_of(kind, since, count, subject, paragraphs, record.job, execution, url)
 
     def _find(self, record: Record) -> Tuple[JobExecution, Optional[str]]:
-        """Return the execution as it is on record, and its URL; else as far as it is known."""
+        """Return the execution and its URL as they are on record, or what is known without."""
 
         def look(past: Past) -> Optional[Tuple[JobExecution, Optional[str]]]:
             row = past.execution(record.number)
@@ -158,7 +158,7 @@ class JobNews:
 
 
 def unsaved(record: Record) -> JobExecution:
-    """Return an execution that is not on record, filtered as it would be there."""
+    """Return an execution that is not on record, with its texts filtered."""
     return JobExecution(
         job=Job(name=record.job),
         number=record.number,
@@ -173,7 +173,7 @@ def unsaved(record: Record) -> JobExecution:
 
 
 def _period(job: RegisteredJob, record: Record) -> dt.timedelta:
-    """Return the time from the start of an execution to the next, as the schedule has it."""
+    """Return the time from the start of an execution to the next, by the schedule."""
     if job.schedule is None:
         return job.interval
     due_at = _moment(record.due_at or record.started_at)

@@ -1,4 +1,4 @@
-"""The starts that nobody made while no runner had the jobs."""
+"""The starts that were missed while no runner had the jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.next_starts import WAITING, LastExecution, NextStart, Plan, plan_of_row, upcoming
 from quick_jobs.next_starts import next_due as next_due_of
 
-# Jobs that are looked at, and starts that are counted of each.
+# Jobs that are considered, and starts that are counted for each.
 _JOBS = 500
 _STARTS = 1000
 
@@ -21,7 +21,7 @@ _LAST = ("started_at", "due_at", "finished_at", "outcome")
 
 
 class Missed(NamedTuple):
-    """The starts of a job that were missed: the first one, and how many, at most 1000."""
+    """A job's missed starts: the first one, and how many, at most 1000."""
 
     job: str
     first: dt.datetime
@@ -38,7 +38,7 @@ def missed_starts(
 ) -> List[dt.datetime]:
     """Return the starts that a runner missed from ``since`` to ``until``, 1000 at most. Pure.
 
-    It began at ``began_at``, and was last heard of at ``since``.
+    It began at ``began_at``; its last heartbeat was at ``since``.
     """
     following = next_due_of(plan, last, began_at, registered_at, since)
     if following is None or following.due_at >= until:
@@ -54,7 +54,7 @@ def missed_starts(
 
 
 def missed_of(runner: JobRunner, until: dt.datetime) -> List[Missed]:
-    """Return what the jobs of a runner that vanished missed, the first ones first."""
+    """Return the missed starts of a vanished runner's jobs, the earliest first."""
     using = runner._state.db
     before = JobExecution.objects.using(using).filter(started_at__lt=as_stored(until))
     last = before.of_each("job")

@@ -1,4 +1,4 @@
-"""What the runner's loop has judged and told, by the thread that sends. It never waits."""
+"""Passes events from the runner's loop to the thread that sends alerts. Never waits."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ from quick_jobs.runner.observer import Observer
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.runner.shutdown import REFUSED
 
-# Characters of a traceback that wait with an event: its end is what a mail has.
+# Characters of a traceback that are kept with a waiting event: a mail has only its end.
 _TRACEBACK = 8000
 
 logger = get_logger(__name__)
 
 
 class Alerts(Observer):
-    """Gives what may be news to the thread that sends, which makes alerts of it.
+    """Passes on what may be an alert; the thread that sends decides.
 
-    ``tell`` is called there with each. ``second_look`` and ``heartbeat_interval`` are in seconds.
+    ``tell`` is called there with each alert. ``second_look`` and ``heartbeat_interval`` are in
+    seconds.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class Alerts(Observer):
         self._next_beat = -math.inf
         self._look_back_at = math.inf
         self._well: Set[str] = set()  # jobs that have succeeded and not failed since
-        self._look_at: Dict[int, float] = {}  # what runs for long: when it is to be judged again
+        self._look_at: Dict[int, float] = {}  # long-running executions: when to judge each again
         self._abandoned: List[Record] = []
         self._has_begun = False
 
@@ -76,7 +77,7 @@ class Alerts(Observer):
             self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
             self._look_back_at = now + self._second_look
         elif now >= self._look_back_at and not is_stopping:
-            # The one before may have vanished so lately that it was not known to be lost.
+            # When this one began, the one before may not yet have been known to be lost.
             self._look_back_at = math.inf
             self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
         self._look_at_long_ones(now, running.at_work())
@@ -111,7 +112,7 @@ class Alerts(Observer):
             self._send(self._job_news.abandoned(record))
 
     def _look_at_long_ones(self, now: float, executions: List[Execution]) -> None:
-        """Have executions judged that run for longer than between two looks."""
+        """Let executions be judged that have run for longer than the time between two looks."""
         numbers = {execution.number for execution in executions}
         self._look_at = {each: at for each, at in self._look_at.items() if each in numbers}
         for execution in executions:
@@ -120,7 +121,7 @@ class Alerts(Observer):
             running_for = now - execution.entered
             if running_for < self._look_at.get(execution.number, self._interval):
                 continue
-            self._look_at[execution.number] = math.inf  # until that has been judged
+            self._look_at[execution.number] = math.inf  # until it has been judged
             self._sender.put_news(
                 functools.partial(
                     self._judge_long_one,

@@ -1,4 +1,4 @@
-"""What waits to be sent, in bounded memory: alerts first, then pings."""
+"""The queue of alerts and pings to send, in bounded memory: alerts first."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Callable, Deque, Optional
 
 Task = Callable[[], object]
 
-# Tasks that may wait. Alerts are few, and a ping that comes an hour late is of no use.
+# Tasks that may wait. Alerts are few, and a ping that is an hour late is of no use.
 _CAPACITY = 300
 
 
@@ -23,17 +23,17 @@ class Outgoing:
         return len(self._news) + len(self._pings)
 
     def put_news(self, task: Task) -> bool:
-        """Add what may become an alert; return False if something was dropped for it."""
+        """Add a task that may become an alert; return False if another was dropped for it."""
         self._news.append(task)
         return self._make_room()
 
     def put_ping(self, task: Task) -> bool:
-        """Add a ping; return False if something was dropped for it."""
+        """Add a ping; return False if a task was dropped for it."""
         self._pings.append(task)
         return self._make_room()
 
     def take(self) -> Optional[Task]:
-        """Return what is to be done next, if there is something."""
+        """Return the next task, None if there is none."""
         if self._news:
             return self._news.popleft()
         return self._pings.popleft() if self._pings else None

@@ -1,4 +1,4 @@
-"""What the history knows that matters for alerts. Every method waits for the database."""
+"""The queries to the history that alerts need. Every method waits for the database."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from quick_jobs.databases import database_now
 from quick_jobs.databases.timestamps import as_aware, from_timestamp
 from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner, lost_before
 
-# Runners that are looked at: more in a row are one event.
+# Runners that are read: more in a row are one event.
 _RUNNERS = 50
 
-# Names in one query; with more, all jobs are asked for.
+# Names in one query; with more, it is for all jobs.
 _NAMES = 500
 
-# Executions from which the typical duration is taken.
+# Successes from which the typical duration is computed.
 _SUCCESSES = 20
 
 
@@ -33,7 +33,7 @@ class Lives(NamedTuple):
 
 
 class Past:
-    """The history, as the runner with this ``key`` has it, of this ``kind``."""
+    """The history, for the runner with this ``key`` and ``kind``."""
 
     def __init__(self, key: uuid.UUID, kind: str = JobRunner.RUNNER) -> None:
         self._key = key
@@ -54,8 +54,8 @@ class Past:
     def ends_before(self, name: str, at: float, number: int) -> List[Tuple[str, float]]:
         """Return how and when (POSIX time) executions of a job ended before ``at``, in order.
 
-        They are those of all runners that end a streak or go on with it, and no more than are
-        counted; without our own ``number``, which ended ``at``, but for rounding.
+        They are executions of all runners that end a streak or continue it, and no more than are
+        counted. Our own ``number`` is left out: it ended ``at``, except for rounding.
         """
         rows = self._executions().filter(job__name=name, outcome__in=TELLING)
         rows = rows.exclude(runner__key=self._key, number=number)
@@ -86,7 +86,7 @@ class Past:
         return JobRunner.objects.using(self._using).filter(key=self._key).first()
 
     def lives(self) -> Lives:
-        """Return the last runners."""
+        """Return the newest runners."""
         limit = lost_before(database_now(self._using))
         own: Optional[Life] = None
         before: List[Life] = []
@@ -111,7 +111,7 @@ class Past:
         return JobRunner.objects.using(self._using).filter(pk=pk).first()
 
     def running_in(self, runner: JobRunner, most: int) -> List[JobExecution]:
-        """Return what was running when a runner was last heard of."""
+        """Return the executions that were running at a runner's last heartbeat."""
         rows = self._executions().filter(runner=runner, outcome=JobExecution.RUNNING)
         return list(rows.select_related("job").order_by("started_at")[:most])
 

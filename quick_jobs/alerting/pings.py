@@ -1,4 +1,4 @@
-"""Pings: URLs that the runner's loop has fetched, by the thread that sends. It never waits."""
+"""Passes pings from the runner's loop to the thread that sends. Never waits."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.observer import Observer
 from quick_jobs.runner.running import RunningExecutions
 
-# Seconds between two fetches of the heartbeat's URL, at least.
+# Seconds between two fetches of the heartbeat URL, at least.
 _HEARTBEAT = 60.0
 
-# What a ping says of each outcome. An interrupted execution ended because the runner did.
+# The status for each outcome. An interrupted execution ended because the runner did.
 _STATUS = {
     JobExecution.SUCCEEDED: SUCCESS,
     JobExecution.FAILED: FAIL,
@@ -27,7 +27,7 @@ _STATUS = {
 
 
 class Pings(Observer):
-    """Fetches URLs: those of jobs, and one while the scheduler works."""
+    """Lets the URLs of jobs be fetched, and one while the scheduler works."""
 
     def __init__(
         self,

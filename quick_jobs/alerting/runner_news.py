@@ -1,4 +1,4 @@
-"""How this runner and those before it ended, and whether it makes an alert."""
+"""Whether the end of this runner, or of one before it, makes an alert."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quick_jobs.alerting.past import Past
 from quick_jobs.alerts import RUNNER_FAILED, RUNNER_LOST, Alert
 from quick_jobs.models import JobExecution, JobRunner
 
-# Executions that are looked at in a runner that vanished; the text names fewer.
+# Executions of a vanished runner that are read; the text names fewer.
 _MOST_RUNNING = 50
 
 
@@ -47,7 +47,7 @@ class RunnerNews:
         self._told: Set[int] = set()
 
     def look_back(self) -> Optional[Alert]:
-        """Return the alert of a runner that vanished before this one began, if it is to tell."""
+        """Return the alert of a vanished runner, if it is for this one to report it."""
         try:
             own, before = self._asker.ask(lambda past: past.lives())
         except NoAnswer:
@@ -82,8 +82,8 @@ class RunnerNews:
     ) -> Alert:
         runner = vanished.runner
         text = (
-            f"The runner {runner} was last heard of at {texts.moment_text(lost.ended_at)}, and has "
-            f"not said that it stopped: it was killed, or its machine went away. "
+            f"The last heartbeat of the runner {runner} was at {texts.moment_text(lost.ended_at)}, "
+            f"and it did not stop properly: it was killed, or its machine went away. "
             f"{self._name} has run since {texts.moment_text(began_at)}."
         )
         often = f"That is the {count}th in a row." if count > 3 else ""
@@ -106,13 +106,13 @@ class RunnerNews:
         return is_news(reason, at, self._ended_before(), self._reminder)
 
     def stopped(self, reason: str, detail: str, at: dt.datetime) -> Optional[Alert]:
-        """Return the alert of the end of this runner, if it is one."""
+        """Return the alert that the end of this runner makes, if any."""
         if reason not in FAILURES or not self.is_news(reason, at):
             return None
         before = self._ended_before()
         count = count_of(reason, before)
         since = before[count - 2].ended_at if count > 1 else at
-        often = "" if count == 1 else f"So have the {count - 1} runners before it."
+        often = "" if count == 1 else f"So did the {count - 1} runners before it."
         text = (
             f"The runner {self._name} ended with exit status 1 at {texts.moment_text(at)}: "
             f"{detail}."

@@ -1,4 +1,4 @@
-"""The thread that sends alerts and pings: nobody else waits for a mail server or a web server."""
+"""The thread that sends alerts and pings: no other thread waits for a mail or web server."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
-# What waits at the end of the runner gets so many seconds.
+# Seconds that waiting tasks get at the end of the runner.
 AT_END = 2.0
 
 
 class Sender:
-    """Does one task after the other. What a task raises is logged, and it is not done again."""
+    """Does one task after the other. An exception is logged, and the task is not repeated."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -34,21 +34,21 @@ class Sender:
         threads.start(self._thread)
 
     def put_news(self, task: Task) -> None:
-        """Have ``task`` done, which may become an alert. This never waits."""
+        """Add ``task``, which may become an alert. Never waits."""
         with self._changed:
             self._note(self._outgoing.put_news(task))
 
     def put_ping(self, task: Task) -> None:
-        """Have ``task`` done when there are no news. This never waits."""
+        """Add ``task``, to be done when no alerts wait. Never waits."""
         with self._changed:
             self._note(self._outgoing.put_ping(task))
 
     def seconds_left(self) -> float:
-        """Return how long a task may take, in seconds: without an end, until :meth:`finish`."""
+        """Return how long a task may take, in seconds: without limit before :meth:`finish`."""
         return threading.TIMEOUT_MAX if self._ends_at is None else self._ends_at - self._clock()
 
     def finish(self) -> None:
-        """Do what waits, for two seconds at most, and end the thread."""
+        """Do the waiting tasks, for two seconds at most, and end the thread."""
         with self._changed:
             self._ends_at = self._clock() + AT_END
             self._changed.notify_all()
@@ -79,7 +79,7 @@ class Sender:
                 connections.close_all()
 
     def _next(self) -> Optional[Task]:
-        """Wait for a task; return None when all is over."""
+        """Wait for a task; return None when the thread is to end."""
         with self._changed:
             while True:
                 if self.seconds_left() <= 0:

@@ -1,7 +1,7 @@
 """Failures in a row, and which of them make an alert. Pure: the caller gives the times.
 
-Times are when executions ended, as POSIX time. A run of failures goes on until
-a success, whatever else comes between.
+Times are the ends of executions, as POSIX time. A streak of failures lasts until
+a success; other outcomes do not end it.
 """
 
 from __future__ import annotations
@@ -12,19 +12,19 @@ from typing import Iterable, NamedTuple, Optional, Tuple
 from quick_jobs.alerts import FAILING, RECOVERED, STILL_FAILING, TIMED_OUT
 from quick_jobs.models import JobExecution
 
-#: Failures that are counted one by one. Of more it is not asked when the first one was.
+#: Failures that are counted. If there are more, the time of the first one is not read.
 MOST = 1000
 
-#: The outcomes that go into a streak, and those that end it as well. What did not finish is passed
-#: over, and what was lost: an alert of its runner tells that.
+#: The outcomes that make a streak, and with them the one that ends it. Executions that did not
+#: finish are ignored, as are lost ones, which an alert of their runner reports.
 FAILED = (JobExecution.FAILED, JobExecution.TIMED_OUT)
 TELLING = (JobExecution.SUCCEEDED, *FAILED)
 
 
 class Streak(NamedTuple):
-    """The failures of a job in a row: the first, how many, the last, and what there was to tell.
+    """A job's failures in a row: the time of the first, how many, and the time of the last.
 
-    ``due_at`` is when there were as many as make an alert, None if there are fewer.
+    ``due_at`` is when they were enough for an alert, None if they are fewer.
     """
 
     since: float
@@ -66,8 +66,8 @@ def streak_of(ends: Iterable[Tuple[str, float]], alert_after: int) -> Optional[S
 def kind_of_failure(before: Optional[Streak], after: Streak, reminder: float) -> Optional[str]:
     """Return the kind of alert that the last failure of ``after`` makes, or None.
 
-    Reminders are due in fixed steps of ``reminder`` seconds from the first alert on: it does not
-    take a memory of them to see whether this failure is the first in its step.
+    Reminders are due in fixed steps of ``reminder`` seconds from the first alert on. So no memory
+    is needed to see whether this failure is the first in its step.
     """
     if after.has_timed_out and not (before is not None and before.has_timed_out):
         return TIMED_OUT
@@ -80,10 +80,10 @@ def kind_of_failure(before: Optional[Streak], after: Streak, reminder: float) ->
 
 
 def kind_of_success(before: Optional[Streak]) -> Optional[str]:
-    """Return the kind of alert that a success makes, or None: it recovers only from an alert."""
+    """Return the kind of alert that a success makes, None if the failures made no alert."""
     return RECOVERED if before is not None and before.is_told else None
 
 
 def is_first_in_step(first: float, previous: float, now: float, step: float) -> bool:
-    """Return whether, counted in steps from ``first``, ``now`` is in a later one than the last."""
+    """Return whether ``now`` is in a later step than ``previous``, counted from ``first``."""
     return math.floor((now - first) / step) > math.floor((previous - first) / step)

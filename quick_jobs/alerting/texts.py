@@ -1,4 +1,4 @@
-"""What alerts say. Pure, but for the site's time zone and its filter for secrets."""
+"""The texts of alerts. Pure, except for the site's time zone and its filter for secrets."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from quick_jobs.durations import format_duration
 from quick_jobs.models import JobExecution
 from quick_jobs.text_filter import filtered
 
-# Characters of a subject, and lines that a mail has of a traceback, a log and a list.
+# Characters of a subject; lines of a traceback, of a log and of a list in a mail.
 _SUBJECT = 200
 _LINES = 40
 _ITEMS = 20
@@ -37,7 +37,7 @@ def alert_of(
     execution: Optional[JobExecution] = None,
     url: Optional[str] = None,
 ) -> Alert:
-    """Return an alert with ``subject`` and ``paragraphs`` as they may be sent."""
+    """Return an alert with ``subject`` and ``paragraphs``, filtered and shortened."""
     parts = [part for part in paragraphs if part]
     if url:
         parts.append(url)
@@ -61,7 +61,7 @@ def subject_of_job(kind: str, name: str, error: str, running_for: float) -> str:
 
 
 def how_often(kind: str, name: str, since: dt.datetime, count: int, most: int) -> str:
-    """Return since when a job fails or has failed, and how often."""
+    """Return a sentence on how many times a job failed in a row, and since when."""
     times = "once" if count == 1 else f"{count} times in a row"
     if count > most:
         times = f"{most} times in a row, or more"
@@ -84,7 +84,7 @@ def facts_of(execution: JobExecution) -> List[str]:
         title = "Where it was" if execution.outcome in JobExecution.HAS_STACK else "Traceback"
         found.append(f"{title}:\n{last_lines(execution.traceback)}")
     if execution.stack:
-        found.append(f"It was here when it was last looked at:\n{last_lines(execution.stack)}")
+        found.append(f"Where it was last seen:\n{last_lines(execution.stack)}")
     if execution.log:
         found.append(f"Log:\n{last_lines(execution.log)}")
     return found

@@ -15,12 +15,12 @@ from django.apps import apps
 
 from quick_jobs.discovery import JobsError
 
-#: When this process began, as a POSIX time: the code that it has is not newer.
+#: When this process began, as a POSIX time: its code is not newer than that.
 BEGAN_AT = time.time()
 
 
 class JobNames:
-    """The names of the jobs that a function returns, asked once: imports can take seconds."""
+    """The names of the jobs that a function returns, called once: imports can take seconds."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -28,7 +28,7 @@ class JobNames:
         self._names: Optional[FrozenSet[str]] = None
 
     def of(self, source: Callable[[], Any]) -> Optional[FrozenSet[str]]:
-        """Return the names; None if the jobs cannot be imported, which is not tried again."""
+        """Return the names; None if the jobs cannot be imported. That is not tried again."""
         with self._lock:
             if self._source is not source:
                 try:
@@ -42,8 +42,8 @@ class JobNames:
 def may_be_elsewhere(name: str) -> bool:
     """Return whether ``--include-job`` may find a job of this name, which no app has.
 
-    It may if there is such a module, not below an app's ``jobs`` module, whose source has the
-    job's name in it. Nothing is imported for that.
+    It may if there is such a module, not below an app's ``jobs`` module, and the job's name is
+    in its source. Nothing is imported to find out.
     """
     modules_of_apps = (f"{app.name}.jobs." for app in apps.get_app_configs())
     return not name.startswith(tuple(modules_of_apps)) and _is_in_a_module(name)

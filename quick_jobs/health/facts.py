@@ -38,7 +38,7 @@ class RunnerFacts(NamedTuple):
 
     @property
     def ended_at(self) -> dt.datetime:
-        """When it stopped; of one that is lost, when it was last heard of."""
+        """When it stopped; if it is lost, the time of its last heartbeat."""
         return self.stopped_at or self.last_heartbeat_at
 
 
@@ -54,9 +54,9 @@ class JobFacts(NamedTuple):
     """A job. ``is_registered``: the code of this process has it; False if that is not known.
 
     ``runner_began_at`` is when the newest live runner that has the job began, and ``runners``
-    are the live ones of kind ``runner`` that have it. ``running`` has what runs in live runners,
-    the oldest first. ``telling`` is the newest execution that says whether the job works.
-    ``recent`` are its newest executions, the newest first; it may be empty for a job that
+    are the live ones of kind ``runner`` that have it. ``running`` are the executions that run in
+    live runners, the oldest first. ``telling`` is the newest execution that shows whether the job
+    works. ``recent`` are its newest executions, the newest first; it may be empty for a job that
     neither fails nor runs. A job that no runner ever had has no ``pk``.
     """
 
@@ -78,10 +78,10 @@ class JobFacts(NamedTuple):
 class SiteFacts(NamedTuple):
     """The runners of a site.
 
-    ``alive`` are the live ones but for runs by hand, the newest first; ``last`` is the newest of
-    all; ``once`` is None if a runner is alive, or if the site does not go by a timer.
-    ``ended_with_error`` are those of kind ``runner`` that did so lately, the newest first.
-    ``shared_jobs`` is how many jobs several live runners have, ``sharing`` how many those are.
+    ``alive`` are the live ones without runs by hand, the newest first; ``last`` is the newest of
+    all; ``once`` is None if a runner is alive, or if the site does not use a timer.
+    ``ended_with_error`` are those of kind ``runner`` that did so recently, the newest first.
+    ``shared_jobs`` is how many jobs several live runners have, ``sharing`` the most with one job.
     """
 
     now: dt.datetime
@@ -96,7 +96,7 @@ class SiteFacts(NamedTuple):
 
     @property
     def is_down(self) -> bool:
-        """Whether nobody runs the jobs: no runner is alive, and no run on a timer came in time."""
+        """Whether the jobs are not run: no runner is alive, and no run on a timer came in time."""
         return not self.alive and self.has_jobs and not self.is_on_timer
 
     @property

@@ -1,4 +1,4 @@
-"""The states of jobs and sites, and a finding: something that somebody should look into."""
+"""The states of jobs and sites, and findings: problems that somebody should look into."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ OK = "ok"
 NEVER_RUN = "never_run"
 GONE = "gone"
 
-#: With their names; those that need attention first, the worst of them first.
+#: With their names: first those that need attention, the worst first.
 STATES = (
     (STUCK, pgettext_lazy("job", "stuck")),
     (LATE, pgettext_lazy("job", "late")),
@@ -44,12 +44,13 @@ NEVER_A_RUNNER = "never_a_runner"
 
 
 class Finding(NamedTuple):
-    """Something that is wrong; ``words`` says it in a sentence.
+    """Something that is wrong; ``words`` has the sentences.
 
-    ``since`` is None if it is not known. ``number`` is how many executions failed in a row
-    (``at_least`` so many if all that were looked at did), how many runners ended with an error, or
-    how many run the same ``jobs``. ``took`` is how long an execution runs already, and ``limit``
-    what it was expected to take at most. ``runner`` is the last one, ``execution`` a primary key.
+    ``since`` is None if it is not known. ``number`` counts the executions that failed in a row
+    (``at_least`` that many if all that were read did), the runners that ended with an error, or
+    the runners with the same ``jobs``. ``took`` is how long an execution has been running, and
+    ``limit`` what it was expected to take at most. ``runner`` is the last one, ``execution`` a
+    primary key.
     """
 
     kind: str
@@ -68,7 +69,7 @@ class Finding(NamedTuple):
 
     @property
     def is_warning(self) -> bool:
-        """Whether it may be meant: it is shown, and is no reason to wake somebody."""
+        """Whether it may be intended: it is shown, but is no reason to wake somebody."""
         return self.kind == DUPLICATES
 
     def without_details(self) -> Finding:
@@ -76,7 +77,7 @@ class Finding(NamedTuple):
         return self if self.runner is None else self._replace(runner=None)
 
     def without_errors(self) -> Finding:
-        """Return the finding without the text in which a runner says why it ended."""
+        """Return the finding without the text that says why a runner ended."""
         if self.runner is None:
             return self
         return self._replace(runner=self.runner._replace(stop_detail=""))

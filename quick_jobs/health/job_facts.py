@@ -20,10 +20,10 @@ from quick_jobs.registration import registered_as
 #: SQLite before 3.32 takes no more values in a query.
 MOST_IN_A_QUERY = 900
 
-#: Running executions that are looked at, the oldest first.
+#: Running executions that are read, the oldest first.
 _MOST_RUNNING = 1000
 
-#: Jobs of which more than the last executions are looked at: those that fail or run for long.
+#: Jobs of which more than the last executions are read: those that fail or run for long.
 _MOST_LOOKED_INTO = 100
 
 _FIELDS = (
@@ -76,8 +76,8 @@ def read_jobs(
 ) -> List[JobFacts]:
     """Return what is known of the jobs on record and of the ``known`` ones, those in the code.
 
-    Runners with a heartbeat ``before`` that are lost. ``known`` is None if nobody can say.
-    With ``only``, the jobs with these primary keys alone.
+    Runners whose last heartbeat is ``before`` that are lost. ``known`` is None if the code cannot
+    be imported. With ``only``, the jobs with these primary keys alone.
     """
     rows_of_jobs = Job.objects.using(using)
     if only is not None:
@@ -197,9 +197,9 @@ def _gone(
 ) -> Collection[int]:
     """Return the primary keys of the jobs that are gone from the code.
 
-    No live runner has or runs them, and the code of this process does not have them. As that code
-    may be older than a runner's, jobs of runners that began after this process are not gone, nor
-    are jobs that are elsewhere than in an app. None is gone if the code cannot be imported.
+    No live runner has or runs them, and they are not in the code of this process. That code may be
+    older than a runner's, so jobs of runners that began after this process are not gone. Neither
+    are jobs outside of apps. None is gone if the code cannot be imported.
     """
     if known is None:
         return ()

@@ -26,12 +26,12 @@ from quick_jobs.next_starts import Plan, next_due
 from quick_jobs.schedules import ScheduleError, next_start
 from quick_jobs.stuck import stuck_after
 
-#: A start is late by less than this part of the job's period for many harmless reasons.
+#: Many harmless reasons delay a start by less than this part of the job's period.
 _GRACE = 0.1
 
 _NO_TIME = dt.timedelta(0)
 
-#: Executions of a job that are looked at, at most.
+#: Executions of a job that are read, at most.
 RECENT = 50
 
 
@@ -106,7 +106,7 @@ def _late(job: JobFacts, site: SiteFacts) -> Optional[Finding]:
 
 
 def _overdue_since(job: JobFacts, site: SiteFacts) -> Optional[dt.datetime]:
-    """Return when the job was to start at the latest, if that is longer ago than its grace."""
+    """Return the latest time at which the job should have started, if its grace has passed too."""
     if job.plan is None:
         return None
     due = next_due(job.plan, job.last, job.runner_began_at, job.registered_at, site.now)

@@ -20,10 +20,10 @@ class LiveRunners(NamedTuple):
 
 
 class LiveLists(NamedTuple):
-    """By the primary keys of jobs: which live runners keep their schedules.
+    """Which live runners keep the schedules of which jobs, by the primary keys of the jobs.
 
-    ``listed`` are the jobs that any live runner has, runs on a timer included. ``shared_jobs``
-    are in the lists of several runners of kind ``runner``, at most of ``sharing``.
+    ``listed`` are the jobs of any live runner, including runs on a timer. ``shared_jobs`` counts
+    those that several runners of kind ``runner`` have, ``sharing`` the most runners with one job.
     """
 
     by_job: Dict[int, LiveRunners]
@@ -33,7 +33,7 @@ class LiveLists(NamedTuple):
 
     @classmethod
     def read(cls, using: str, alive: Sequence[JobRunner]) -> LiveLists:
-        """Read the lists of the runners that are ``alive``, which come the newest first."""
+        """Read the lists of the runners that are ``alive``, given newest first."""
         runners = {runner.pk: runner for runner in alive}
         scheduled = [one.pk for one in alive if one.kind not in JobRunner.WITHOUT_SCHEDULE]
         by_job = {

@@ -1,7 +1,7 @@
 """The newest executions of each of several jobs, or runners, however many there are of each.
 
-First the moment is looked up at which the newest ``count`` of each begin: an index has it. Then
-all of them are one query by ranges of that index, so that older history costs nothing.
+First, an index tells at which moment the newest ``count`` of each begin. Then one query reads all
+of them by ranges of that index, so older history costs nothing.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 
 
 class Newest(NamedTuple):
-    """When the newest executions of a job or runner started, the first and the last of them.
+    """The time range in which the newest executions of a job or runner started.
 
-    There may be some more where several have started at the same moment.
+    It may have some more executions if several started at the same moment.
     """
 
     start: dt.datetime
@@ -66,9 +66,9 @@ def newest_of_each(
 
 
 def any_of(group: str, ranges: Mapping[int, Newest]) -> Q:
-    """Return what finds the executions of each job or runner in its time range.
+    """Return the condition for the executions of each job or runner in its time range.
 
-    The ranges have an end, as databases guess from their lengths how many rows there are.
+    The ranges have an end because databases estimate the number of rows from their lengths.
     """
     found = Q(pk__in=[])
     for pk, time_range in ranges.items():

@@ -19,17 +19,17 @@ from quick_jobs.heartbeats import lost_before
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.once_runs import once_runs
 
-#: Of more live runners than this only the newest are looked at.
+#: Live runners that are read; if there are more, the newest.
 MOST_RUNNERS = 500
 
-#: Of more runners that ended with an error lately only the newest are looked at.
+#: Runners that ended with an error recently and are read; if there are more, the newest.
 _MOST_ENDED = 100
 
 _NAMES = JobNames()
 
 
 class Reading(NamedTuple):
-    """What has been read of the runners; ``alive`` are rows, ``now`` is by the database's clock."""
+    """The runners as they were read; ``alive`` are rows, ``now`` is by the database's clock."""
 
     using: str
     now: dt.datetime
@@ -40,9 +40,9 @@ class Reading(NamedTuple):
 
 
 def read_health(names: Optional[Collection[str]] = None) -> Health:
-    """Return how the site is doing; with ``names``, these jobs of it.
+    """Return how the site is doing; with ``names``, only with these jobs.
 
-    A job of the code that no runner has ever had is among them. Raises what the database raises.
+    Jobs in the code that no runner ever had are included. Raises the database's exceptions.
     """
     using = router.db_for_read(JobExecution)
     now = database_now(using)
@@ -57,14 +57,14 @@ def read_health(names: Optional[Collection[str]] = None) -> Health:
 def live_runners(using: str, before: dt.datetime) -> List[JobRunner]:
     """Return the runners that are alive, the newest first.
 
-    A run by hand is none: it does not hide that nobody runs the jobs when they are due.
+    Runs by hand are not included: they must not hide that no runner starts jobs when they are due.
     """
     alive = JobRunner.objects.using(using).alive(before).exclude(kind=JobRunner.COMMAND)
     return list(alive.order_by("-pk")[:MOST_RUNNERS])
 
 
 def read_site(using: str, now: dt.datetime, alive: Sequence[JobRunner]) -> Reading:
-    """Return what is known of the runners at ``now``, an aware datetime; ``alive`` are they."""
+    """Return what is known of the runners at ``now``, an aware datetime; ``alive`` are rows."""
     before = lost_before(now)
     lists = LiveLists.read(using, alive)
     others = JobRunner.objects.using(using).exclude(kind=JobRunner.COMMAND)
@@ -94,16 +94,16 @@ def read_site(using: str, now: dt.datetime, alive: Sequence[JobRunner]) -> Readi
 
 
 def jobs_of(reading: Reading, only: Optional[Collection[int]] = None) -> List[JobFacts]:
-    """Return what is known of each job: of those on record, and those in the code.
+    """Return what is known of each job on record and in the code.
 
-    With ``only``, of the jobs with these primary keys alone.
+    With ``only``, read just the jobs with these primary keys.
     """
     using, now, before, _alive, lists, _site = reading
     return read_jobs(using, now, before, lists, known_jobs(), only)
 
 
 def known_jobs() -> Optional[FrozenSet[str]]:
-    """Return the names of the jobs in the code, None if it cannot be imported; asked for once."""
+    """Return the names of the jobs in the code, None if it cannot be imported; read once."""
     return _NAMES.of(all_jobs)
 
 

@@ -1,4 +1,4 @@
-"""The state of a site: whether its runners live, and all that is wrong with it."""
+"""The state of a site: whether its runners are alive, and all that is wrong with it."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from quick_jobs.health.findings import (
 )
 from quick_jobs.health.jobs import JobHealth, health_of_job
 
-#: So many runners that ended with an error within this time are a crash loop: one or two may
-#: be bad luck, and platforms start a runner again after seconds, or minutes at the most.
+#: This many runners that ended with an error within this time are a crash loop. One or two may
+#: be bad luck, and platforms restart a runner after seconds, or minutes at most.
 ENDS_OF_A_LOOP = 3
 WITHIN = dt.timedelta(minutes=10)
 
@@ -38,7 +38,7 @@ class Health(NamedTuple):
     def findings(self) -> List[Finding]:
         """What is wrong, the worst first: each event once.
 
-        Where nothing runs, it is not said of each job that no runner has it.
+        If no runner is alive, the single jobs do not report that they have none.
         """
         found = [finding for finding in self.of_site if not finding.is_warning]
         of_jobs = [finding for job in self.jobs for finding in job.findings]
@@ -48,7 +48,7 @@ class Health(NamedTuple):
 
     @property
     def warnings(self) -> List[Finding]:
-        """What may be meant as it is."""
+        """Findings that may be intended."""
         return [finding for finding in self.of_site if finding.is_warning]
 
     @property
@@ -69,7 +69,7 @@ def health_of(site: SiteFacts, jobs: Iterable[JobFacts]) -> Health:
 
 
 def findings_of_site(site: SiteFacts) -> List[Finding]:
-    """Return what is wrong with the runners, and what may be: a crash loop that is down is one."""
+    """Return the findings about runners. A crash loop without a live runner is one finding."""
     found: List[Finding] = []
     ended = [one for one in site.ended_with_error if site.now - one.ended_at <= WITHIN]
     if len(ended) >= ENDS_OF_A_LOOP:

@@ -13,7 +13,7 @@ from quick_jobs.models import JobExecution
 class Streak(NamedTuple):
     """``number`` failures in a row, the first at ``since``.
 
-    They are ``at_least`` so many if no execution before them was looked at.
+    They are ``at_least`` that many if no execution before them was read.
     """
 
     since: dt.datetime
@@ -24,9 +24,9 @@ class Streak(NamedTuple):
 def failing_streak(executions: Sequence[Any], most: Optional[int] = None) -> Optional[Streak]:
     """Return the failures that no success has followed, None if the job does not fail.
 
-    ``executions`` come newest first, with a ``state`` and a ``started_at``. Interrupted and
-    abandoned ones are passed over, as is what runs. ``most`` is how many were asked for: if there
-    are so many, there may be older ones.
+    ``executions`` come newest first, with a ``state`` and a ``started_at``. Interrupted, abandoned
+    and running ones are ignored. ``most`` is how many were asked for: if there are that many, there
+    may be older ones.
     """
     telling = [one for one in executions if one.state not in JobExecution.TELLS_NOTHING]
     failures = list(itertools.takewhile(lambda one: one.state in JobExecution.WENT_WRONG, telling))

@@ -1,4 +1,4 @@
-"""When each job last succeeded: only for monitoring, as a job that fails for long takes reading."""
+"""When each job last succeeded. Only for monitoring: a job that fails for long is slow to read."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quick_jobs.health.facts import JobFacts
 from quick_jobs.health.newest import any_of, newest_of_each
 from quick_jobs.models import JobExecution
 
-#: Executions of a job among which its last success is looked for.
+#: Executions of a job that are searched for its last success.
 MOST_READ = 1000
 
-#: Jobs for which so many are read.
+#: Jobs that are searched, at most.
 _MOST_JOBS = 50
 
 

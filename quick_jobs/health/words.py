@@ -30,12 +30,12 @@ from quick_jobs.wording import ago, duration_in_words
 
 _REASONS = dict(JobRunner.STOP_REASONS)
 
-#: The reasons whose words say all that a runner's detail does.
+#: The reasons whose words include the detail.
 _SAID_BY_REASON = (JobRunner.SIGNAL, JobRunner.STOP_AFTER)
 
 
 def sentence_of(finding: Finding) -> str:
-    """Return what is wrong and since when. A job is not named: it stands beside its sentence."""
+    """Return what is wrong and since when. The job's name is not in it, but beside it."""
     return _SENTENCES[finding.kind](finding)
 
 
@@ -45,7 +45,7 @@ def advice_on(finding: Finding) -> str:
 
 
 def sentence_of_state(state: str) -> str:
-    """Return a sentence on a state that is no finding, "" if it needs none."""
+    """Return a sentence about a state that is no finding, "" if it needs none."""
     if state == NEVER_RUN:
         return _("It has not run yet.")
     if state == GONE:
@@ -142,7 +142,7 @@ def _end_of(runner: RunnerFacts, now: dt.datetime) -> str:
 
 
 def _why(runner: RunnerFacts) -> str:
-    """Return why a runner ended, "" if it did not say."""
+    """Return why a runner ended, "" if that is not known."""
     if runner.stop_detail and runner.stop_reason not in _SAID_BY_REASON:
         return runner.stop_detail
     return stop_reason_in_words(runner.stop_reason, runner.stop_detail)

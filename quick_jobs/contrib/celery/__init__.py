@@ -1,4 +1,4 @@
-"""The same ``jobs.py`` on Celery: any number of workers on any number of machines, one beat.
+"""Runs the same ``jobs.py`` on Celery: any number of workers and machines, and one beat.
 
 Needs the extra ``celery``. Only :func:`install` is public.
 """

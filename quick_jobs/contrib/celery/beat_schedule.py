@@ -1,4 +1,4 @@
-"""Any schedule of a job as a schedule of Celery, and the starts that beat is about to send."""
+"""A job's schedule as a schedule of Celery, and the starts that beat is about to send."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from celery.schedules import BaseSchedule, schedstate
 from quick_jobs.contrib.celery.timetable import Timetable
 from quick_jobs.registration import RegisteredJob, registered_as
 
-# Seconds until what never comes: years.
+# Seconds until a start that never comes: years.
 _NEVER = 1e9
 
-#: Of this process, which may be a beat: made when the jobs are installed.
+#: The timetable of this process, which may be a beat. Made when the jobs are installed.
 timetable = Timetable(time.time(), random.random)
 
 
 class JobSchedule(BaseSchedule):
     """The schedule of the registered job ``job_name``, whatever kind it is.
 
-    Beat's file keeps only the name, so that a changed schedule holds from the next start on.
+    Beat's file keeps only the name, so a changed schedule applies from the next start on.
     """
 
     def __init__(self, job_name: str) -> None:
@@ -43,7 +43,7 @@ class JobSchedule(BaseSchedule):
         Beat sorts its entries by that, and sleeps until the first one is due.
         """
         job, now = self.job, time.time()
-        if job is None:  # beat's file has it from before
+        if job is None:  # beat's file still has it
             return schedstate(False, _NEVER)
         planned = timetable.planned(job, last_run_at.timestamp(), now)
         is_due = planned.due <= now

@@ -18,7 +18,7 @@ from quick_jobs.registration import RegisteredJob
 
 _SUPPORTED = ("prefork", "processes", *WITHOUT_LIMITS)
 
-# Names of modules of Celery's, where they are not those of the pools.
+# The names of Celery's modules that differ from the names of the pools.
 _MODULES = {"thread": "threads"}
 
 
@@ -31,7 +31,7 @@ def pool_fault(pool: str) -> Optional[str]:
 
 
 def limits_fault(pool: str, jobs: Sequence[RegisteredJob]) -> Optional[str]:
-    """Return what is to be said of timeouts in a pool of this name, or None."""
+    """Return the warning about timeouts in a pool of this name, or None."""
     pool = _MODULES.get(pool, pool)
     names = [job.name for job in jobs if job.timeout is not None]
     if pool not in WITHOUT_LIMITS or not names:
@@ -43,7 +43,7 @@ def limits_fault(pool: str, jobs: Sequence[RegisteredJob]) -> Optional[str]:
 
 
 def overlap_fault() -> Optional[str]:
-    """Return what is to be said of the cache that has the locks, or None."""
+    """Return the warning about the cache that has the locks, or None."""
     from quick_jobs.contrib.celery.overlap import cache_name, is_local
 
     if not is_local():
@@ -55,7 +55,7 @@ def overlap_fault() -> Optional[str]:
 
 
 def check(pool: str, jobs: Sequence[RegisteredJob]) -> List[checks.CheckMessage]:
-    """Return what is to be said of a site whose setting ``worker_pool`` is ``pool``."""
+    """Return the messages for a site whose setting ``worker_pool`` is ``pool``."""
     messages: List[checks.CheckMessage] = []
     overlap = overlap_fault()
     if overlap is not None:
@@ -72,7 +72,7 @@ def check(pool: str, jobs: Sequence[RegisteredJob]) -> List[checks.CheckMessage]
 
 
 def register(app: Any) -> None:
-    """Have ``manage.py check`` look at the site of this Celery app."""
+    """Let ``manage.py check`` check the site of this Celery app."""
 
     def check_celery(**_: object) -> List[checks.CheckMessage]:
         from quick_jobs.discovery import JobsError, all_jobs
@@ -80,7 +80,7 @@ def register(app: Any) -> None:
         try:
             jobs = all_jobs()
         except JobsError:
-            return []  # another check tells
+            return []  # another check reports it
         return check(app.conf.worker_pool or "prefork", jobs)
 
     checks.register(check_celery, "quick_jobs")

@@ -1,4 +1,4 @@
-"""Ends that a main process writes, as its children were killed before they could."""
+"""Ends that a main process writes for children that were killed before they could."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _put: Optional[Put] = None
 
 
 def keep_ends(put: Optional[Put]) -> None:
-    """Have ends given to ``put`` from now on; to nobody where there are no children."""
+    """Pass ends to ``put`` from now on; None if there are no children."""
     global _put
     _put = put
 
@@ -26,7 +26,7 @@ def write_end(
     error: str,
     now: float,
 ) -> None:
-    """Put on record how an execution ended that a child began; all times are POSIX times."""
+    """Record how an execution ended that a child began. All times are POSIX times."""
     if _put is None:
         return
     now = max(now, began_at)

@@ -1,4 +1,4 @@
-"""Who writes what of a worker's row and its executions: the main process, and its children."""
+"""What a worker's main process writes to the history, and what its children write."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ logger = get_logger(__name__)
 
 
 class ChildStorage(Storage):
-    """A child's: it writes executions only. The heartbeat and the stop are its main process's."""
+    """A child's storage: writes executions only. The main process writes heartbeat and stop."""
 
     def beat(self, dropped_executions: int) -> None:
-        """Note when it is, for what is seen of the executions."""
+        """Take the time for what is observed of executions."""
         self._beat_at = as_stored(database_now(self.using))
 
     def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
@@ -41,11 +41,11 @@ class ChildStorage(Storage):
 
 
 class ParentStorage(Storage):
-    """That of a main process with children, which write their executions themselves.
+    """The storage of a main process whose children write their executions themselves.
 
-    The ends that it writes are of children that could not. What such a child has put on record
-    stays: an end of its own altogether, of a start all but how it ended. Where the execution was
-    when it was last looked at stands in for its traceback.
+    It writes ends for children that could not. An end that the child itself has written stays as
+    it is. If there is only a start, the end is added to it, with the last stack that was observed
+    in place of a traceback.
     """
 
     def write(self, records: Sequence[Record]) -> None:
@@ -61,7 +61,7 @@ class ParentStorage(Storage):
             if row is None and record.outcome != JobExecution.ABANDONED:
                 ends.append(record)
             elif row is None:
-                pass  # nobody knows whether it had begun
+                pass  # whether it had begun is not known
             elif row.finished_at is None:
                 ends.append(_completed(record, row))
         if ends:
@@ -69,7 +69,7 @@ class ParentStorage(Storage):
 
 
 def _completed(end: Record, row: JobExecution) -> Record:
-    """Return ``end`` with what the row of its start has."""
+    """Return ``end``, completed from the row of its start."""
     started_at = as_aware(row.started_at).timestamp()
     finished_at = max(started_at, end.finished_at or started_at)
     is_failure = end.outcome != JobExecution.ABANDONED
@@ -90,7 +90,7 @@ def _seconds(duration: Optional[dt.timedelta]) -> Optional[float]:
 
 
 class BriefRecorder(Recorder):
-    """A recorder that leaves its connection after each write.
+    """A recorder that closes its connection after each write.
 
     For databases whose connections must be closed before a child is forked.
     """
@@ -106,7 +106,7 @@ def new_history(
     jobs: Sequence[RegisteredJob],
     heartbeat_interval: float,
 ) -> History:
-    """Return the history of this process; one that keeps nothing on other databases.
+    """Return the history of this process; on unsupported databases, one that keeps nothing.
 
     Raises ``ImproperlyConfigured`` if the database cannot hold one.
     """

@@ -1,6 +1,7 @@
-"""``install``: every registered job becomes a task, and an entry of beat's schedule.
+"""``install`` makes every registered job a task and an entry of beat's schedule.
 
-This runs while a site's settings are being read: what needs Django's apps is imported later.
+It runs while a site's settings are being read, so modules that need Django's apps are imported
+later.
 """
 
 from __future__ import annotations

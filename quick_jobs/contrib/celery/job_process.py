@@ -33,13 +33,12 @@ from quick_jobs.text_filter import filtered
 
 logger = get_logger(__name__)
 
-# Seconds that the last writes of a child get when it ends: they are ready, and wait for nobody
-# but the database.
+# Seconds that the last writes of a child get when it ends: they only wait for the database.
 _LAST_WRITES = 5.0
 
 
 class Due(NamedTuple):
-    """Of which start an execution is, with POSIX times; ``number`` is its number in the worker."""
+    """The start of an execution, in POSIX times; ``number`` is its number in the worker."""
 
     number: int
     due: float
@@ -47,10 +46,10 @@ class Due(NamedTuple):
 
 
 class JobProcess:
-    """Runs jobs, one or several at a time, and has ``history`` keep their executions.
+    """Runs jobs, one or several at a time, and records their executions in ``history``.
 
-    With ``limits_time``, Celery interrupts what takes too long. ``housekeeping`` is done by the
-    thread that watches, if there is one.
+    With ``limits_time``, Celery interrupts executions that take too long. The watching thread does
+    the ``housekeeping``, if there is any.
     """
 
     def __init__(
@@ -83,7 +82,7 @@ class JobProcess:
 
     def start(self) -> None:
         if self._history.is_kept:
-            # What Celery makes lines of the log is captured as such.
+            # Output that Celery turns into log records is captured as these.
             is_redirected = isinstance(sys.stdout, LoggingProxy)
             streams = () if is_redirected else ("stdout", "stderr")
             self._capturing.enter_context(installed(streams))
@@ -91,16 +90,16 @@ class JobProcess:
         self.watch.start()
 
     def close(self) -> None:
-        """Have what waits written, as far as the database takes it soon; the rest is logged."""
+        """Write what waits, as far as the database takes it in time, and log the rest."""
         self._history.stop(StopInfo(JobRunner.DONE, "", time.time()))
         if not self.starts.closed.wait(_LAST_WRITES):
             self._history.give_up()
         self.watch.close()
 
     def run(self, job: RegisteredJob, due: Due, waits: bool) -> Optional[Execution]:
-        """Run the job, unless an execution of it runs: return None then.
+        """Run the job; return None without doing so if an execution of it runs already.
 
-        With ``waits``, that is as expected.
+        With ``waits``, that is expected and not logged.
         """
         try:
             lock = overlap.take(job.name)
@@ -154,7 +153,7 @@ class JobProcess:
         return Execution(due.number, scheduled, env, now)
 
     def _put_overdue(self, execution: Execution) -> None:
-        """Put on record where an execution is that goes on after its soft time limit."""
+        """Record the stack of an execution that goes on after its soft time limit."""
         outbox = Outbox(self._history, self._options.max_traceback, NOBODY)
         outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, time.monotonic())
         outbox.send()
@@ -164,7 +163,7 @@ _current: Optional[JobProcess] = None
 
 
 def set_current(process: Optional[JobProcess]) -> None:
-    """Have tasks in this process run by ``process``."""
+    """Let ``process`` run the tasks in this process."""
     global _current
     _current = process
 

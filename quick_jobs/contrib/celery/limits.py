@@ -1,4 +1,4 @@
-"""The time limits that Celery sets executions of a job, in the prefork pool."""
+"""The time limits that Celery sets for executions of a job, in the pool prefork."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from typing import NamedTuple, Optional
 from quick_jobs.conf import conf
 from quick_jobs.registration import RegisteredJob
 
-# Seconds from the soft limit, at which a job is interrupted, to the hard one, at which its process
-# is killed: as many as a runner waits for its jobs when it stops.
+# Seconds from the soft limit, at which a job is interrupted, to the hard limit, at which its
+# process is killed. A stopping runner gives its jobs as much.
 _GRACE = 5.0
 
-# Seconds that pass at most before a job is entered, besides the wait for its record.
+# Seconds that pass at most before a job is entered, without the wait for its record.
 _MARGIN = 0.25
 
-#: The pools that know no limits.
+#: The pools that have no time limits.
 WITHOUT_LIMITS = ("threads", "solo")
 
 
 class Limits(NamedTuple):
-    """Seconds from when a child takes the task."""
+    """Seconds from the moment when a child takes the task."""
 
     soft: float
     hard: float
@@ -28,7 +28,7 @@ class Limits(NamedTuple):
 def limits_of(job: RegisteredJob) -> Optional[Limits]:
     """Return the limits for the job's timeout, or None if it has none.
 
-    The soft one is later than the timeout by as much as the start may wait for its record.
+    The soft limit includes the time for which the start may wait for its record.
     """
     if job.timeout is None:
         return None

@@ -1,7 +1,7 @@
-"""No execution of a job begins while one of it runs: a lock in Django's cache ``default``.
+"""Keeps executions of a job from overlapping, by a lock in Django's cache ``default``.
 
-A cache has no "delete if it is mine": an owner that was held up for longer than the lock lasts
-may take away the next owner's.
+Caches cannot delete a key on the condition that its value is still the owner's. So an owner that
+was held up for longer than the lock lasts may delete the next owner's lock.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__)
 
-#: Caches that no other process sees, or that keep nothing.
+#: Caches that are local to a process, or keep nothing.
 LOCAL_CACHES = ("LocMemCache", "DummyCache")
 
 
 class Lock:
-    """A lock that is held; it passes by itself ``QUICK_JOBS_LOST_AFTER`` after its last renewal."""
+    """A lock that is held. It expires ``QUICK_JOBS_LOST_AFTER`` after its last renewal."""
 
     def __init__(self, key: str, owner: str) -> None:
         self._key = key
@@ -32,7 +32,7 @@ class Lock:
         self._changing = threading.Lock()
 
     def renew(self) -> None:
-        """Have it last from now on, unless it was released; called in any thread."""
+        """Prolong the lock, unless it was released. May be called in any thread."""
         with self._changing:
             if not self._is_held:
                 return
@@ -47,7 +47,7 @@ class Lock:
                 logger.warning("a lock in the cache could not be renewed: %s", error)
 
     def release(self) -> None:
-        """Let others begin, if it is still ours."""
+        """Release the lock, if it is still ours."""
         with self._changing:
             self._is_held = False
             try:
@@ -58,9 +58,9 @@ class Lock:
 
 
 def take(job_name: str) -> Optional[Lock]:
-    """Return the lock of this job, or None if an execution of it runs.
+    """Take the lock of this job; return None if an execution of it runs.
 
-    Raises what the cache raises.
+    Raises the cache's exceptions.
     """
     owner = uuid.uuid4().hex
     # Names may be longer than the keys of some caches.

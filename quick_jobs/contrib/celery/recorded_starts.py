@@ -1,4 +1,4 @@
-"""Starts that wait, for a short time at most, until they are on record."""
+"""Lets starts wait, for a short time at most, until they are on record."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ logger = get_logger(__name__)
 
 
 class RecordedStarts:
-    """What the recorder tells, for threads that run jobs.
+    """Passes the recorder's messages to the threads that run jobs.
 
-    A start waits for ``timeout`` seconds at most, and not at all from when one has waited in vain,
-    or the database is known to be away, until it answers again. ``fail`` is called with what is
-    wrong when no history can be kept any more.
+    A start waits for ``timeout`` seconds at most. After one has waited in vain, or while the
+    database is known to be away, none waits until it answers again. ``fail`` is called with the
+    cause when no history can be kept any more.
     """
 
     def __init__(self, timeout: float, fail: Callable[[str], None]) -> None:
@@ -34,7 +34,7 @@ class RecordedStarts:
         self._answers = timeout > 0
 
     def tell(self, message: HistoryMessage) -> None:
-        """Take a message; in the recorder's thread."""
+        """Take a message. Called in the recorder's thread."""
         if isinstance(message, StartsRecorded):
             self._answers = self._timeout > 0
             self._let_go(message.numbers)
@@ -52,12 +52,12 @@ class RecordedStarts:
             self.closed.set()
 
     def expect(self, number: int) -> None:
-        """Wait for this execution's start, which is about to be given to the recorder."""
+        """Prepare to wait for this execution's start, before the recorder gets it."""
         if self._answers:
             self._waiting[number] = threading.Event()
 
     def wait(self, number: int) -> None:
-        """Return when the start that was expected is on record, or has waited for long enough."""
+        """Wait until the expected start is on record, or has waited long enough."""
         event = self._waiting.get(number)
         if event is None:
             return

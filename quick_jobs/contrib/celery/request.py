@@ -1,4 +1,4 @@
-"""What the main process knows of a task: its number, and an end that its child cannot write."""
+"""A task in the main process: numbers it, and writes the end if its child cannot."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from quick_jobs.models import JobExecution
 
 _HEADER = "quick_jobs_number"
 
-# Beyond all that main processes count to: for a task that none of them has received.
+# Beyond the numbers of all main processes: for a task that none of them has received.
 _UNCOUNTED = 1 << 62
 
 _numbers = itertools.count(1)
 
 
 def number_of(context: Any) -> int:
-    """Return the number of the execution of this task, in the task's context."""
+    """Return the execution's number from the task's context."""
     number: Optional[int] = context.get(_HEADER)
     return random.getrandbits(62) | _UNCOUNTED if number is None else number
 
 
 class JobRequest(Request):
-    """A task that the worker has received: what the broker delivers again has a new number.
+    """A task that the worker has received. A redelivered task has a new number.
 
-    Celery overrides some of the methods that it has, as ``on_success``.
+    Celery overrides some methods, such as ``on_success``, itself.
     """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -40,13 +40,13 @@ class JobRequest(Request):
         self.request_dict[_HEADER] = self.number
 
     def on_timeout(self, soft: bool, timeout: float) -> None:
-        """Put on record that its child is killed, at the hard limit."""
+        """Record that its child is killed at the hard limit."""
         if not soft:
             self.end(JobExecution.TIMED_OUT, f"was killed after {timeout:g} s, past its timeout")
         super().on_timeout(soft, timeout)
 
     def on_failure(self, exc_info: Any, *args: Any, **kwargs: Any) -> Any:
-        """Put on record how it ended if its child is gone."""
+        """Record how it ended if its child is gone."""
         error = exc_info.exception
         error = getattr(error, "exc", error)
         if isinstance(error, TimeLimitExceeded):
@@ -58,7 +58,7 @@ class JobRequest(Request):
         return super().on_failure(exc_info, *args, **kwargs)
 
     def end(self, outcome: str, error: str) -> None:
-        """Put on record that it has ended just now, unless its child has done so."""
+        """Record that it has ended now, unless its child has done so."""
         now = time.time()
         due_at = (self.kwargs or {}).get("due_at")
         began_at = self.time_start or now
@@ -66,7 +66,7 @@ class JobRequest(Request):
 
 
 def abandon_all() -> None:
-    """Put on record that all that children were at has not ended: they have been killed."""
+    """Record the running executions of children as abandoned: the children have been killed."""
     for request in list(state.active_requests):
         if isinstance(request, JobRequest):
             request.end(JobExecution.ABANDONED, "the worker stopped before it ended")

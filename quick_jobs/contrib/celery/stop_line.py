@@ -1,8 +1,8 @@
-"""What a worker's main process and its children tell each other when the worker stops.
+"""The messages between a worker's main process and its children when the worker stops.
 
-It is made before the children are forked, and needs no thread and no lock: the main process closes
-its end of a pipe, from a signal handler too, and all children see that; they also see it when the
-main process is killed. A child writes into shared memory why its worker is to stop.
+It is made before the children are forked, and needs no thread and no lock. The main process closes
+its end of a pipe, even from a signal handler, and all children notice. They also notice when the
+main process is killed. A child writes into shared memory why its worker has to stop.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import os
 import signal
 from typing import Tuple
 
-_SIZE = 512  # a reason, and a detail of at most 255 characters in UTF-8, cut
+_SIZE = 512  # a reason and a detail of at most 255 characters, in UTF-8 and cut to this size
 
 
 class StopLine:
@@ -27,17 +27,17 @@ class StopLine:
         self._request = mmap.mmap(-1, _SIZE)
 
     def announce_stop(self) -> None:
-        """Say that the worker stops. In a child: leave that to the main process."""
+        """Announce that the worker stops. In a child: leave this to the main process."""
         if self._is_open:
             self._is_open = False
             with contextlib.suppress(OSError):
                 os.close(self._write_end)
 
     def request_stop(self, reason: str, detail: str) -> None:
-        """Have the worker stop warmly; the first who asks says why."""
+        """Start a warm shutdown of the worker. The first request gives the reason."""
         if self.requested() == ("", ""):
             self._request[:_SIZE] = f"{reason}\0{detail}".encode()[:_SIZE].ljust(_SIZE, b"\0")
-        # Celery can be told to take SIGTERM for SIGQUIT, at which it would not wait for jobs.
+        # Celery can be told to treat SIGTERM as SIGQUIT, and would then not wait for jobs.
         remapped = os.environ.get("REMAP_SIGTERM")
         os.kill(self.main_pid, signal.SIGINT if remapped else signal.SIGTERM)
 

@@ -23,7 +23,7 @@ from quick_jobs.stop_flag import StopFlag
 
 logger = get_logger(__name__)
 
-# Seconds that what the broker delivers again waits for the lock of the worker that was killed.
+# Seconds until a redelivered task tries again to get the lock of the worker that was killed.
 _TRY_AGAIN = 5.0
 
 #: The option by which beat says that it sends the task.
@@ -55,7 +55,7 @@ class JobTask(Task):
     def apply_async(
         self, args: Any = None, kwargs: Optional[Dict[str, Any]] = None, **options: Any
     ) -> Any:
-        """Send the task. Sent by beat, it expires when the next one is due."""
+        """Send the task. If beat sends it, it expires when the next one is due."""
         now = time.time()
         if options.pop(BY_SCHEDULE, False):
             planned = timetable.caught_up(self.job, this_beats.current(self.name, now), now)
@@ -70,7 +70,7 @@ class JobTask(Task):
     ) -> str:
         """Run the job; both times are POSIX times, without and with the variance.
 
-        One that ``waits`` comes again and again until no other execution of the job runs.
+        With ``waits``, the task is sent again until no other execution of the job runs.
         """
         now = time.time()
         due_at = now if due_at is None else due_at
@@ -89,12 +89,12 @@ class JobTask(Task):
         return _outcome(execution)
 
     def _run_outside_of_workers(self, start: Due) -> str:
-        """Run the job as :meth:`apply` does in a test: here and now, off the record."""
+        """Run the job here and now, without a record, as :meth:`apply` does in a test."""
         self.job(RunEnv(StopFlag(), start.due_at))
         return JobExecution.SUCCEEDED
 
     def _try_again(self, start: Due) -> None:
-        """Send it once more, for a little later: the lock may be that of a killed worker."""
+        """Send the task again, for a little later: the lock may be that of a killed worker."""
         expires = self.request.expires
         self._send(
             f"{self.name}, which the broker delivered again, cannot wait for its turn",

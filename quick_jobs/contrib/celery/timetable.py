@@ -1,7 +1,7 @@
 """When beat sends a job's task: the rules of ``run_jobs``, by the wall clock.
 
-Pure, but for the :class:`Timetable`, which remembers one planned start a job: the caller gives the
-time and the chance. All times are POSIX times, in seconds.
+Pure, except for the :class:`Timetable`, which remembers one planned start for each job: the caller
+gives the time and the randomness. All times are POSIX times, in seconds.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from quick_jobs.schedules import ScheduleError, next_start
 
 logger = get_logger(__name__)
 
-# The interval of a job without one: beat cannot know when its last execution has ended.
+# The interval of a job with interval 0: beat cannot know when its last execution has ended.
 LEAST_INTERVAL = 1.0
 
-# Seconds after which a start is late for another reason than that beat is busy.
+# Seconds of lateness that a busy beat cannot explain.
 _LATE = 1.0
 
 
@@ -32,7 +32,7 @@ class Planned(NamedTuple):
 
 
 def first(job: RegisteredJob, last: float, began_at: float, chance: float) -> Planned:
-    """Return the first start in a beat that ``began_at`` then; ``last`` is what its file knows.
+    """Return the first start in a beat that ``began_at`` this time; ``last`` is from its file.
 
     Raises ``ScheduleError`` when there is none.
     """
@@ -50,7 +50,8 @@ def first(job: RegisteredJob, last: float, began_at: float, chance: float) -> Pl
 def following(job: RegisteredJob, sent: Planned, now: float, chance: float) -> Planned:
     """Return the start after the one that was ``sent`` at ``now``.
 
-    It counts from when that was due, so that lateness does not add up, unless it is over already.
+    It counts from when the last one was due, so lateness does not add up. If that time is over
+    already, it counts from ``now``.
     """
     share = job.variance.total_seconds() * chance
     if job.schedule is not None:
@@ -58,13 +59,13 @@ def following(job: RegisteredJob, sent: Planned, now: float, chance: float) -> P
         return Planned(due_at + share, due_at)
     period = _interval(job) + share
     due = sent.due + period
-    if not now < due <= now + period:  # a stall, or the clock was set
+    if not now < due <= now + period:  # after a stall, or when the clock was set
         due = now + period
     return Planned(due, due - share)
 
 
 def caught_up(job: RegisteredJob, planned: Planned, now: float) -> Planned:
-    """Return ``planned``, which is sent ``now``; or the last time of its schedule since."""
+    """Return ``planned``, which is sent ``now``, moved to the latest time of its schedule."""
     if job.schedule is None or now <= planned.due + _LATE:
         return planned
     latest = latest_between(job.schedule, _as_datetime(planned.due_at), _as_datetime(now))
@@ -72,10 +73,10 @@ def caught_up(job: RegisteredJob, planned: Planned, now: float) -> Planned:
 
 
 def expires_at(job: RegisteredJob, planned: Planned, now: float) -> float:
-    """Return when the next start is due at the earliest, after which this one is pointless.
+    """Return when the next start is due at the earliest: from then on, this one is pointless.
 
-    That of an interval counts from ``now``, when the task is sent: else nothing would run where
-    beat is late by almost an interval, again and again.
+    For an interval, that counts from ``now``, when the task is sent. Otherwise nothing would run
+    if beat were always late by almost an interval.
     """
     if job.schedule is None:
         return max(now, planned.due) + _interval(job)
@@ -86,9 +87,9 @@ def expires_at(job: RegisteredJob, planned: Planned, now: float) -> float:
 
 
 class Timetable:
-    """The next start of each job, for a beat that ``began_at`` then.
+    """The next start of each job, for a beat that ``began_at`` this time.
 
-    Beat asks again and again, and names only its last sending: a plan is made once for each.
+    Beat asks repeatedly, and gives only the time of its last sending. So each plan is remembered.
     """
 
     def __init__(self, began_at: float, random: Callable[[], float]) -> None:
@@ -98,7 +99,7 @@ class Timetable:
         self._following: Dict[str, Planned] = {}  # those after the plans that are due
 
     def planned(self, job: RegisteredJob, last_sent: float, now: float) -> Planned:
-        """Return the next start after the task was ``last_sent``; never, if there is none."""
+        """Return the next start after the task was ``last_sent``; infinity if there is none."""
         known = self._plans.get(job.name)
         if known is None:
             plan = self._plan(job, lambda: first(job, last_sent, self._began_at, self._random()))

@@ -1,7 +1,7 @@
 """The thread that watches over the executions of a process.
 
-It hears that the worker stops, renews locks, and looks after the history. Where Celery kills an
-execution that takes too long, it puts on record before where that is.
+It learns that the worker stops, renews locks, and does the housekeeping of the history. Before
+Celery kills an execution that takes too long, it records the execution's stack.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from quick_jobs.runner.running import RunningExecutions
 
 logger = get_logger(__name__)
 
-# Seconds between an execution's soft time limit, at which it is to end, and its stack on record.
+# Seconds from an execution's soft time limit, at which it should end, until its stack is recorded.
 STACK_AFTER = 1.0
 
 
 class AtWork(RunningExecutions):
-    """The executions of a process, which its threads begin and end by themselves."""
+    """The executions of a process, which its threads begin and end themselves."""
 
     def add(self, execution: Execution, now: float) -> None:
         self._running[execution.number] = execution
@@ -40,7 +40,7 @@ class AtWork(RunningExecutions):
 
 
 class Watched(NamedTuple):
-    """An execution that runs; ``deadline`` is when its stack goes on record, or None."""
+    """A running execution; ``deadline`` is when its stack is recorded, or None."""
 
     execution: Execution
     lock: Lock
@@ -50,9 +50,9 @@ class Watched(NamedTuple):
 class Watch:
     """Calls ``on_stop`` once the stop line's ``descriptor`` is readable.
 
-    ``on_overdue`` is called, once, with an execution that runs over its deadline.
-    ``housekeeping`` does what is due at this moment, in monotonic seconds, and returns when it is
-    to be called next; with None there is nothing to do. What runs is ``at_work``.
+    ``on_overdue`` is called once with an execution that runs over its deadline. ``housekeeping``
+    does what is due at a moment, in monotonic seconds, and returns when to call it next; None if
+    there is nothing to do. ``at_work`` has the running executions.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Watch:
 
     @contextlib.contextmanager
     def over(self, execution: Execution, lock: Lock, limit: Optional[float]) -> Iterator[None]:
-        """Watch over ``execution`` in here; ``limit`` is after how many seconds it is overdue."""
+        """Watch over ``execution`` in this block; after ``limit`` seconds it is overdue."""
         now = time.monotonic()
         deadline = None if limit is None else now + limit + STACK_AFTER
         self._at_work.add(execution, now)
@@ -139,5 +139,5 @@ class Watch:
         if self._housekeeping is not None:
             moments.append(self._housekeeping(now))
         else:
-            moments.append(self._renewal)  # what begins meanwhile does not wake this
+            moments.append(self._renewal)  # new executions do not wake this thread
         return max(0.0, min(moments) - now)

@@ -33,9 +33,9 @@ _LAST_WRITES = 5.0
 
 
 class Worker:
-    """The main process: it has the runner's row, with its heartbeat, its pruning and its end.
+    """The main process: writes the runner's row, its heartbeat and its end, and prunes.
 
-    With ``has_children``, these run the jobs, and write their executions.
+    With ``has_children``, the children run the jobs and write the executions.
     """
 
     def __init__(self, jobs: Sequence[RegisteredJob], has_children: bool, is_solo: bool) -> None:
@@ -65,7 +65,7 @@ class Worker:
             self._starts = self.process.starts
 
     def start(self) -> None:
-        """Begin, after the children were forked."""
+        """Begin. Called after the children were forked."""
         if self._history.is_kept:
             self._housekeeping = Housekeeping(
                 self._history, self.options, self._at_work, time.monotonic(), random.random
@@ -78,7 +78,7 @@ class Worker:
             job_process.set_current(self.process)
 
     def new_child(self) -> JobProcess:
-        """Return what runs the jobs in this process, which is a child."""
+        """Return the object that runs the jobs in this process, a child."""
         history = new_history(
             ChildStorage, self.identity, self.jobs, self.options.heartbeat_interval
         )
@@ -100,7 +100,7 @@ class Worker:
         )
 
     def do(self) -> float:
-        """Do what is due: the heartbeat above all. Return in how many seconds it is due again."""
+        """Do what is due, such as the heartbeat; return in how many seconds to call this again."""
         if self._housekeeping is None:
             return self.options.heartbeat_interval
         with self._lock:
@@ -111,7 +111,7 @@ class Worker:
         return self.options.heartbeat_interval if due is None else max(0.0, due - now)
 
     def go_on_by_itself(self) -> None:
-        """Do what is due in a thread: the worker stops, and so has its timer."""
+        """Do what is due in a thread from now on: the worker is stopping, and its timer has."""
 
         def run() -> None:
             while not self._finished.wait(self.do()):
@@ -120,7 +120,7 @@ class Worker:
         threads.start(threading.Thread(target=run, name="quick_jobs heartbeat", daemon=True))
 
     def finish(self) -> int:
-        """Put on record that the worker stops, and why; return its exit status."""
+        """Record that the worker stops, and why; return its exit status."""
         self._finished.set()
         abandon_all()
         reason, detail = self.stop_line.requested()
@@ -131,7 +131,7 @@ class Worker:
         return 1 if reason in (JobRunner.FATAL_ERROR, JobRunner.CRASHED) else 0
 
     def _do_while_jobs_run(self, now: float) -> float:
-        """Do what is due while a job keeps the main thread."""
+        """Do what is due while a job occupies the main thread."""
         if not self._at_work.at_work():
             return now + self.options.heartbeat_interval / 2
         return now + self.do()

@@ -1,4 +1,4 @@
-"""What Celery tells a worker and its children: they begin, stop and end."""
+"""Handles Celery's signals to a worker and its children: they begin, stop and end."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class RunnerStep(bootsteps.StartStopStep):
             raise SystemExit(fault)
         self._notices = [limits_fault(pool, jobs), overlap_fault()]
         has_children = issubclass(parent.pool_cls, PreforkPool)
-        # Before the children are forked, who share the stop line.
+        # Made before the children are forked, which share the stop line.
         _worker = Worker(jobs, has_children, is_solo=pool == "solo")
         self._worker = _worker
         self._transactions = contextlib.ExitStack()
@@ -52,7 +52,7 @@ class RunnerStep(bootsteps.StartStopStep):
         parent.blueprint.on_stopped = lambda: self._finish(parent)
 
     def start(self, parent: Any) -> None:
-        """Begin, and have the worker's own timer write the heartbeat."""
+        """Begin, and let the worker's own timer send the heartbeat."""
         for notice in filter(None, self._notices):
             logger.warning("%s", notice)
         self._worker.start()
@@ -76,16 +76,16 @@ class RunnerStep(bootsteps.StartStopStep):
 
 
 def on_shutting_down(**_: Any) -> None:
-    """Let the jobs know that the worker stops; in a signal handler of the main process."""
+    """Tell the jobs that the worker stops. Called in a signal handler of the main process."""
     if _worker is not None:
         _worker.stop_line.announce_stop()
 
 
 def on_child_init(**_: Any) -> None:
-    """Begin in a child, which was just forked."""
+    """Begin in a child that was just forked."""
     if _worker is None or os.getpid() == _worker.stop_line.main_pid:
         return
-    _worker.stop_line.announce_stop()  # its end of the pipe; now only the main process has one
+    _worker.stop_line.announce_stop()  # closes the child's copy: only the main process keeps one
     keep_ends(None)
     process = _worker.new_child()
     process.start()
@@ -93,7 +93,7 @@ def on_child_init(**_: Any) -> None:
 
 
 def on_child_shutdown(**_: Any) -> None:
-    """Write what a child has left to write, before it ends."""
+    """Write the rest of a child's records before it ends."""
     process = job_process.current()
     if process is not None and _worker is not None and os.getpid() != _worker.stop_line.main_pid:
         job_process.set_current(None)
@@ -101,7 +101,7 @@ def on_child_shutdown(**_: Any) -> None:
 
 
 def on_revoked(sender: Any = None, expired: bool = False, **_: Any) -> None:
-    """Say that a start was left out."""
+    """Log that a start was skipped."""
     if expired and isinstance(sender, JobTask):
         logger.warning("%s expired before a worker had time for it", sender.name)
 

@@ -14,10 +14,10 @@ LOST = "lost"
 ALIVE = "alive"
 STOPPED = "stopped"
 
-#: The badge of a runner that an error has stopped; it is no state of its own.
+#: The badge of a runner that was stopped by an error, which is not a state of its own.
 BROKEN = "broken"
 
-#: Every state an execution can be seen in: the outcomes, and the one that is derived.
+#: The states of executions: the outcomes, and "lost", which is derived.
 EXECUTION_STATES = (*JobExecution.OUTCOMES, (JobExecution.LOST, pgettext_lazy("execution", "lost")))
 
 RUNNER_STATES = (
@@ -26,7 +26,7 @@ RUNNER_STATES = (
     (STOPPED, _("stopped")),
 )
 
-#: What else is coloured, see admin.css: jobs by their runners, and many executions at once.
+#: Other kinds with a colour in admin.css: jobs by their runners, and many executions at once.
 _OTHER_KINDS = (BROKEN, "none", "many")
 
 _KINDS = frozenset(
@@ -39,7 +39,7 @@ _JOB_TEXTS = dict(STATES)
 
 
 def execution_text(state: str) -> str:
-    """Return a state of an execution in the reader's language."""
+    """Return the name of an execution's state, in the reader's language."""
     return str(_EXECUTION_TEXTS.get(state, state))
 
 
@@ -54,12 +54,12 @@ def runner_state(runner: JobRunner, clock: PageClock) -> str:
 
 
 def runner_text(state: str) -> str:
-    """Return a state of a runner in the reader's language."""
+    """Return the name of a runner's state, in the reader's language."""
     return str(_RUNNER_TEXTS[state])
 
 
 def runner_badge(state: str, stop_reason: str = "") -> str:
-    """Return the badge of a runner; one that an error has stopped does not look like the others."""
+    """Return the badge of a runner. One that was stopped by an error looks different."""
     if state == STOPPED and stop_reason in JobRunner.ENDED_WITH_ERROR:
         return badge(BROKEN, str(_("stopped by an error")))
     return badge(state, runner_text(state))
@@ -70,10 +70,10 @@ def job_badge(state: str) -> str:
 
 
 def badge(kind: str, text: str) -> str:
-    """Return HTML of a badge; ``kind`` says its colour, see admin.css."""
+    """Return HTML of a badge. ``kind`` chooses its colour, see admin.css."""
     return format_html('<span class="qj-badge {}">{}</span>', look(kind), text)
 
 
 def look(kind: str) -> str:
-    """Return the class that colours ``kind``, which any text in a row may be."""
+    """Return the CSS class for ``kind``, which may be any text from a row."""
     return f"qj-{kind}" if kind in _KINDS else "qj-unknown"

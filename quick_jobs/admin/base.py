@@ -1,4 +1,4 @@
-"""What the three admins have in common: they show, and change nothing."""
+"""The base of the three admins: read-only, except for deletion."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from quick_jobs.admin.time_range import whole_number
 STYLES = ["quick_jobs/admin.css", "quick_jobs/dark.css"][: 2 if HAS_DARK_ADMIN else 1]
 SCRIPT = "quick_jobs/admin.js"
 
-#: Characters of a key in an address that are repeated if there is no such row.
+#: Characters of a key that are repeated in the message that there is no such row.
 _MOST_REPEATED = 50
 
 Method = TypeVar("Method", bound=Callable[..., str])
 
 
 def column(title: Any, order: Optional[str] = None) -> Callable[[Method], Method]:
-    """Give a column of a list, which is also a line of a page, its title, and what sorts it."""
+    """Set the title and the order of a column of a list, which is also a line of a page."""
 
     def decorate(method: Method) -> Method:
         method.short_description = title  # type: ignore[attr-defined]
@@ -72,15 +72,15 @@ class HistoryAdmin(DeletionAdmin):
     show_facets = SHOW_NO_FACETS
     list_per_page = 50
 
-    #: The parameters that a list takes: any other could make the database read all of a table.
+    #: The parameters that a list accepts. Others could make the database read a whole table.
     lookups: Sequence[str] = ("state",)
 
-    #: The columns that show rows of another model. Who may not list those rows sees no such
-    #: column: see :class:`quick_jobs.admin.links.Links` for the rule.
+    #: The columns that show rows of another model. They are hidden from people who may not list
+    #: those rows: see :class:`quick_jobs.admin.links.Links` for the rule.
     tells_of: Dict[Type[Model], Sequence[str]] = {}
 
-    #: The columns that a list has only if one of its rows returns something for it. They stand
-    #: behind those that sort, which are numbered in addresses.
+    #: The columns that a list has only if a row returns something for them. They come after the
+    #: sortable columns, whose numbers are in addresses.
     may_be_empty: Mapping[str, Callable[[Any], Any]] = {}
 
     @property
@@ -136,7 +136,7 @@ class HistoryAdmin(DeletionAdmin):
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
         changelist = super().get_changelist_instance(request)
-        if not isinstance(changelist, HistoryChangeList):  # a package's, as django-unfold has one
+        if not isinstance(changelist, HistoryChangeList):  # a package's own, as of django-unfold
             rows = list(changelist.result_list)
             self.add_facts(request, rows)
             changelist.result_list = rows
@@ -169,7 +169,7 @@ class HistoryAdmin(DeletionAdmin):
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: Optional[str] = None
     ) -> Any:
-        if whole_number(str(object_id)) is None:  # no database need be asked
+        if whole_number(str(object_id)) is None:  # no query is needed
             return None
         row = super().get_object(request, object_id, from_field)
         if row is not None:
@@ -179,7 +179,7 @@ class HistoryAdmin(DeletionAdmin):
     def _get_obj_does_not_exist_redirect(
         self, request: HttpRequest, opts: Any, object_id: str
     ) -> HttpResponse:
-        """Say that there is no such row, without all of what may be a very long address."""
+        """Say that there is no such row, without repeating a very long address."""
         parent: Any = super()
         redirect: HttpResponse = parent._get_obj_does_not_exist_redirect(
             request, opts, str(object_id)[:_MOST_REPEATED]
@@ -200,17 +200,17 @@ class HistoryAdmin(DeletionAdmin):
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def links_of(self, request: HttpRequest, row: Any) -> List[PageLink]:
-        """Return what leads on from the page of ``row``; those without an address are left out."""
+        """Return the links of the page of ``row``; those without an address are left out."""
         return []
 
     def add_facts(self, request: HttpRequest, rows: List[Any]) -> None:
-        """Give each of ``rows`` its ``facts``, which are shown beside its fields."""
+        """Set ``facts`` on each of ``rows``, to be shown beside its fields."""
         facts = self.facts_of(request, rows)
         for row in rows:
             row.facts = facts[row.pk]
 
     def columns_without_content(self, rows: List[Any]) -> List[str]:
-        """Return the columns of which a list with these ``rows`` has none."""
+        """Return the columns that are empty in a list with these ``rows``."""
         if not rows:
             return []
         columns = self.may_be_empty.items()

@@ -1,4 +1,4 @@
-"""The pages of the lists: order, what all rows need fetched, and the way to older executions."""
+"""The pages of the lists: their order, queries for all rows at once, and older executions."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ from quick_jobs.admin.wording import clock_time
 
 
 class HistoryChangeList(ChangeList):
-    """A page of rows, with what its columns need fetched for all of them at once."""
+    """A page of rows. The facts for its columns are read for all rows at once."""
 
-    #: What tells our templates that the list is not of an admin that a site has put in its place.
+    #: Tells our templates that the list is not of an admin that a site has put in its place.
     is_history = True
 
     def search_icon(self) -> str:
         return url_of("admin/img/search.svg")
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> List[Any]:
-        """Return the order, all of it in one direction: an index has no other."""
+        """Return the order, all in one direction, as an index has it."""
         ordering = super().get_ordering(request, queryset)
         if len(ordering) > 1 and ordering[-1] in ("pk", "-pk"):
             is_descending = str(ordering[0]).startswith("-")
@@ -44,7 +44,7 @@ class HistoryChangeList(ChangeList):
 
 
 class ExecutionChangeList(HistoryChangeList):
-    """A page of executions: kinds of failures, how far it has looked, and where older ones are."""
+    """A page of executions: kinds of failures, how far was searched, and a link to older ones."""
 
     searched_since: Any = None
     older_url = ""

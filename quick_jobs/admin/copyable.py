@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 def copyable(text: str, name: str) -> str:
     """Return HTML of ``text`` with a button that copies it; long lines scroll inside.
 
-    ``name`` tells it apart from the page's other texts.
+    ``name`` distinguishes it from the page's other texts.
     """
     return format_html(
         '<div class="qj-copy"><button type="button" class="qj-copy-button" data-copied="{}">{}'

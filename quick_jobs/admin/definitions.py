@@ -1,4 +1,4 @@
-"""Where a job is written, as far as this process has imported it."""
+"""Where a job is defined, if this process has imported it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from quick_jobs.registration import registered_as
 def definition_of(name: str) -> str:
     """Return the file and line of the job of this name, like "shop/jobs.py:12", or "".
 
-    The path begins at the folder that Python imports from; elsewhere the module is named.
+    The path is relative to the folder that Python imports from; otherwise the module is named.
     """
     for job in registered_as(name):
         function: Any = job

@@ -1,4 +1,4 @@
-"""Deletion of jobs and runners with their executions, which are too many to be listed first."""
+"""Deletion of jobs and runners with their executions, which are too many to list."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.references import any_of, references_to, with_flags
 from quick_jobs.tracebacks import error_line
 
-#: Rows that an action takes: more than any page has, and than SQLite before 3.32 can look for.
+#: Rows that an action takes: more than a page has, and no more than SQLite before 3.32 can query.
 _MOST_CHOSEN = 900
 
-#: Rows that are named, and counted, before somebody confirms that they are to be deleted.
+#: Rows that the page of confirmation names, and counts.
 _MOST_NAMED = 100
 _MOST_COUNTED = 5000
 
@@ -38,14 +38,14 @@ Deleted = Tuple[List[Any], Dict[str, Any], Set[str], List[str]]
 class DeletionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
     """Deletes the rows chosen on a page, never all of a list; shows the database's refusals."""
 
-    #: The name of an execution's field that refers to a row, if it is not the execution itself.
+    #: The field of an execution that refers to a row, unless the row is the execution itself.
     group = ""
 
     def response_action(self, request: Any, *args: Any, **kwargs: Any) -> Any:
-        """Do an action with what is selected on the page, never with all that the list has.
+        """Do an action with the rows selected on the page, never with all rows of the list.
 
-        That could be millions, of which Django would remember each. More than a page has are
-        not taken either, nor what is no key.
+        These could be millions, and Django would keep each in memory. Keys beyond a page, and
+        values that are no keys, are ignored.
         """
         data = request.POST.copy()
         chosen = data.getlist(ACTION_CHECKBOX_NAME)
@@ -59,9 +59,9 @@ class DeletionAdmin(admin.ModelAdmin):  # type: ignore[type-arg]
             return self._refuse_to_delete(request, self.opts.verbose_name_plural, error)
 
     def delete_view(self, request: HttpRequest, object_id: str, extra_context: Any = None) -> Any:
-        """Delete a row, or say that the database refuses to, as rows that only it knows refer.
+        """Delete a row, or show the database's refusal: tables that Django does not know may refer.
 
-        As the page names the row, that takes the permission to view it too.
+        The page names the row, so the permission to view it is needed too.
         """
         bound_page(request)
         if not self.has_view_permission(request):
@@ -87,8 +87,8 @@ def what_is_deleted(
     what is protected.
 
     ``group`` says what executions have in common with ``rows``: "job", "runner", or "" for rows
-    that are executions. Nothing is read of more rows than are named or counted, except where rows
-    of other apps refer to them: those are named and counted as Django does.
+    that are executions. No more rows are read than are named or counted, except rows of other apps
+    that refer to them. These are named and counted as in Django.
     """
     found = list(rows[: _MOST_COUNTED + 1] if hasattr(rows, "query") else rows)  # type: ignore[index]
     model: Any = {"job": Job, "runner": JobRunner, "": JobExecution}[group]
@@ -117,7 +117,7 @@ def what_is_deleted(
 
 
 class _ThoseThatRefer(NestedObjects):
-    """What Django would delete, less those rows of ours to which no other app's row refers."""
+    """Django's collector, without those of our rows to which no other app's rows refer."""
 
     def related_objects(self, *args: Any) -> QuerySet[Any]:
         rows: QuerySet[Any] = super().related_objects(*args)
@@ -132,7 +132,7 @@ class _ThoseThatRefer(NestedObjects):
 
 
 def _with_those_that_refer(rows: List[Any], request: HttpRequest, site: AdminSite) -> Deleted:
-    """Return what Django's own function does, for ``rows`` and what refers to them."""
+    """Return the result of Django's own function for ``rows`` and the rows that refer to them."""
     if not rows:
         return [], {}, set(), []
     collector: Any = _ThoseThatRefer(using=router.db_for_write(rows[0]._meta.model))
@@ -148,7 +148,7 @@ def _with_those_that_refer(rows: List[Any], request: HttpRequest, site: AdminSit
 
 
 def _naming(request: HttpRequest, site: AdminSite, missing: Set[str]) -> Callable[[Any], str]:
-    """Return what names a row, with a link, and adds its model if the permission is missing."""
+    """Return a row's name with a link; add its model to the missing permissions if need be."""
 
     links = links_for(request, site)
 
@@ -173,7 +173,7 @@ def _naming(request: HttpRequest, site: AdminSite, missing: Set[str]) -> Callabl
 
 def _have_executions(rows: List[Any], group: str) -> bool:
     if len(rows) > _MOST_CHOSEN:
-        return True  # too many to ask for at once
+        return True  # too many for one query
     pks = [row.pk for row in rows]
     return JobExecution.objects.filter(Q(**{f"{group}__in": pks})).exists()
 

@@ -1,4 +1,4 @@
-"""The page of an execution: what became of it, how far it is, and what it said and did."""
+"""The page of an execution: its outcome, progress, output and stack."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ _WHERE_IT_IS = gettext_lazy("Where it is")
 _WHERE_IT_WAS = gettext_lazy("Where it was")
 _TRACEBACK = gettext_lazy("Traceback")
 
-#: Seconds from one look of the browser at a running execution to the next.
+#: Seconds between two reloads of a running execution's page.
 _REFRESH = 15
 
 
 class ExecutionPageAdmin(HistoryAdmin):
-    """What the page of an execution shows."""
+    """The lines of an execution's page."""
 
     fieldsets = (
         (
@@ -83,7 +83,7 @@ class ExecutionPageAdmin(HistoryAdmin):
         previous, following = neighbours(row)
         for other in (previous, following):
             if other is not None:
-                other.job = row.job  # as far as it may be named
+                other.job = row.job  # without its name if that may not be seen
         found = (
             (_("‹ Previous run"), previous, "prev"),  # noqa: RUF001
             (_("Next run ›"), following, "next"),  # noqa: RUF001
@@ -117,7 +117,7 @@ class ExecutionPageAdmin(HistoryAdmin):
 
     @column(gettext_lazy("duration"))
     def spent(self, execution: ExecutionRow) -> str:
-        """Return the duration, with the CPU's share; while it runs, the page reads itself again."""
+        """Return the duration, with the CPU time. While the execution runs, the page reloads."""
         text = duration_so_far(execution)
         if execution.cpu_time is not None:
             text = _("%(duration)s, of which %(cpu)s of CPU") % {
@@ -193,7 +193,7 @@ def _progress_of(execution: ExecutionRow) -> Optional[Progress]:
 
 
 def _without_content(execution: ExecutionRow) -> Set[str]:
-    """Return the lines that would be empty, or say nothing."""
+    """Return the lines that would be empty or meaningless."""
     has_content = {
         "of_release": execution.runner.release,
         "due": execution.due_at,

@@ -1,4 +1,4 @@
-"""Executions as a page shows them, with the state and the duration that they have by then."""
+"""Executions as a page shows them, with their state and duration at that moment."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FIELDS = (
 
 
 class ExecutionView(NamedTuple):
-    """An execution at some moment; while it is running, ``duration`` is up to then.
+    """An execution at a moment; while it runs, ``duration`` is up to then.
 
-    That of a lost one is up to the last heartbeat of its runner.
+    The duration of a lost one is up to its runner's last heartbeat.
     """
 
     job_id: int

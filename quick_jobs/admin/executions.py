@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 
 @admin.register(JobExecution)
 class JobExecutionAdmin(ExecutionPageAdmin):
-    """Every execution, the newest first."""
+    """All executions, the newest first."""
 
     list_display = ("job_name", "state", "started", "took", "in_runner", "said")
     list_filter = (
@@ -80,7 +80,7 @@ class JobExecutionAdmin(ExecutionPageAdmin):
         return [path("timeline/", view, name=TIMELINE), *super().get_urls()]
 
     def timeline_view(self, request: HttpRequest) -> HttpResponse:
-        """Show the timeline to who may see executions."""
+        """Show the timeline to people who may view executions."""
         if not self.has_view_permission(request):
             raise PermissionDenied
         bound_list(request, ())
@@ -117,7 +117,7 @@ class JobExecutionAdmin(ExecutionPageAdmin):
             related = ["job", "runner"]
         if not is_list:
             return queryset.select_related(*related)
-        # In queries of their own: joined, MariaDB would begin with the jobs, and sort all there is.
+        # In separate queries: with a join, MariaDB would begin with the jobs, and sort everything.
         return queryset.defer(*JobExecution.LONG_TEXTS).prefetch_related(*related)
 
     def get_search_results(
@@ -126,7 +126,7 @@ class JobExecutionAdmin(ExecutionPageAdmin):
         words = search_text(search_term).split()
         time_range = searched_for(request)
         if time_range is not None:
-            # With both ends, as databases guess from the length how many rows there are.
+            # With both ends, because databases estimate the number of rows from the length.
             queryset = queryset.filter(
                 started_at__gte=time_range.start, started_at__lte=time_range.end
             )

@@ -1,4 +1,4 @@
-"""What the admin shows of a row beside its fields: read for a whole page at once."""
+"""What the admin shows of a row besides its fields, read for a whole page at once."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from quick_jobs.admin.site_health import health_of_jobs, reading
 from quick_jobs.health import JobHealth
 from quick_jobs.models import Job, JobExecution, JobRunner
 
-#: Executions of each job, and of each runner, that are summed up.
+#: Executions of each job, and of each runner, that are summarized.
 RECENT_OF_JOB = 50
 RECENT_OF_RUNNER = 100
 
@@ -51,7 +51,7 @@ class RunningExecution(NamedTuple):
 class RunnerFacts(NamedTuple):
     """``started_executions`` is None for a runner that has not numbered them.
 
-    ``end`` is until when it is known to have lived.
+    ``end`` is the last moment at which it is known to have been alive.
     """
 
     links: Links
@@ -73,7 +73,7 @@ class ExecutionFacts(NamedTuple):
     seen_until: Optional[dt.datetime]
 
 
-if TYPE_CHECKING:  # the rows as the columns get them
+if TYPE_CHECKING:  # the rows that the columns get
 
     class JobRow(Job):
         facts: JobFacts
@@ -163,14 +163,14 @@ def facts_of_executions(
 
 
 def _seen_until(runner: JobRunner, recent: RecentExecutions, clock: PageClock) -> dt.datetime:
-    """Return until when ``runner`` is known to have lived: a lost one may have died at once."""
+    """Return when ``runner`` was alive for the last time, as far as known."""
     end = clock.end_of(runner)
     return max(end, recent.seen_until or end) if clock.is_lost(runner) else end
 
 
 def _executions_started(pks: List[int]) -> Dict[int, int]:
-    """Return how many executions these runners have started, as far as they count them."""
-    # An index has the greatest number of each; a GROUP BY would look for it among all rows.
+    """Return how many executions these runners have started, if they number them."""
+    # An index has the greatest number of each; a GROUP BY would read all rows.
     last = JobExecution.objects.filter(runner=OuterRef("pk")).exclude(number=None)
     numbers = Subquery(last.order_by("-number").values("number")[:1])
     runners = JobRunner.objects.filter(pk__in=pks).annotate(last_number=numbers)
@@ -182,7 +182,7 @@ def _executions_started(pks: List[int]) -> Dict[int, int]:
 
 
 def _running_executions(pks: List[int]) -> Dict[int, List[RunningExecution]]:
-    """Return what these runners, which are alive, run now, by the runner's primary key."""
+    """Return the running executions of these live runners, by the runner's primary key."""
     found: Dict[int, List[RunningExecution]] = {}
     executions = JobExecution.objects.filter(outcome=JobExecution.RUNNING, runner__in=pks)
     rows = executions.order_by("-started_at").values_list("runner", "pk", "job__name", "started_at")

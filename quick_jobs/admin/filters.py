@@ -1,7 +1,7 @@
-"""Dropdown filters: those of django-admin-list-filter-dropdown with a template of ours.
+"""Dropdown filters: those of django-admin-list-filter-dropdown, with a template of our own.
 
-Theirs has an inline script, and shows a list where there are few choices.
-Choices come from the small tables only, and not more than fit a dropdown.
+The original template has an inline script, and shows a list if there are few choices.
+Choices come from small tables only, and no more than fit a dropdown.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from quick_jobs.models import JobExecution, JobRunner
 
 TEMPLATE = "quick_jobs/dropdown_filter.html"
 
-#: More would be no help in a dropdown: jobs beyond are found by search.
+#: More would not help in a dropdown: further jobs are found by search.
 MOST_CHOICES = 500
 
 
 class _NewestFirst(RelatedDropdownFilter):  # type: ignore[misc]
-    """Choices of a related table, and the one that is chosen even if it is not among them.
+    """Choices from a related table, and the chosen one even if it is not among them.
 
-    Somebody who may not view that table's rows is offered none, and told no name.
+    People who may not view that table's rows are offered none, and see no names.
     """
 
     template = TEMPLATE
@@ -82,7 +82,7 @@ class RunnerFilter(_NewestFirst):
 
 
 class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
-    """The outcomes, "lost", which is running in a runner that is lost, and all that went wrong."""
+    """The outcomes; "lost", which is running in a lost runner; and all that went wrong."""
 
     template = TEMPLATE
 
@@ -116,7 +116,7 @@ class OutcomeFilter(ChoiceDropdownFilter):  # type: ignore[misc]
 
 
 class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
-    """When executions started: lately, or in a time range from a link."""
+    """When executions started: recently, or in a time range from a link."""
 
     template = TEMPLATE
     title = _("start")
@@ -134,7 +134,7 @@ class StartedFilter(SimpleDropdownFilter):  # type: ignore[misc]
         time_range = TimeRange.parse(self.value(), page_clock(request).now)
         newest = searched_for(request)
         start = time_range.start if time_range is not None else None
-        # Of two conditions SQLite may look for the one that leaves more to be read.
+        # With two conditions, SQLite may choose the index that leaves more rows to read.
         if start is not None and not (newest is not None and newest.start >= start):
             queryset = queryset.filter(started_at__gte=start)
         if time_range is not None and time_range.end is not None:
@@ -162,7 +162,7 @@ class DurationFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
 
 class KindFilter(SimpleDropdownFilter):  # type: ignore[misc]
-    """Failures of the same kind as one, whose primary key is given; offered only when chosen."""
+    """Failures of the same kind as one with a given primary key; offered only when chosen."""
 
     template = TEMPLATE
     title = _("kind of failure")
@@ -197,7 +197,7 @@ class RunnerStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
 
 
 class JobStateFilter(SimpleDropdownFilter):  # type: ignore[misc]
-    """Jobs by their states, those that run now, and those that some or no live runner has."""
+    """Jobs by state, those running now, and those with or without a live runner."""
 
     template = TEMPLATE
     title = _("state")

@@ -35,7 +35,7 @@ SHOWN = 5
 
 
 class Following(NamedTuple):
-    """What comes next of a job by its ``plan``; ``now`` is aware."""
+    """The next starts of a job by its ``plan``; ``now`` is aware."""
 
     plan: Plan
     start: NextStart
@@ -49,7 +49,7 @@ class Following(NamedTuple):
     def upcoming_until(self, end: dt.datetime, least: dt.timedelta) -> List[LocalStart]:
         """Return the starts until ``end``, without those less than ``least`` after one.
 
-        There are none where no live runner has the job.
+        There are none if no live runner has the job.
         """
         if self.start.state == OVERDUE:
             return []
@@ -65,9 +65,9 @@ def following_of(
     is_on_timer: bool,
     now: dt.datetime,
 ) -> Optional[Following]:
-    """Return what comes next, None if nobody can say.
+    """Return the next starts, None if they cannot be known.
 
-    ``runner`` is the newest live one that has the job, if any. With ``is_on_timer``
+    ``runner`` is the newest live one with the job, if any. With ``is_on_timer``
     a job without one is not overdue: the next run of ``run_jobs --once`` starts it.
     """
     plan = plan_of_row(job.name, job.schedule, job.interval, job.variance)
@@ -75,7 +75,7 @@ def following_of(
         return None
     last, began_at = recent.last, None if runner is None else as_aware(runner.started_at)
     if runner is not None and runner.kind != JobRunner.CELERY:
-        # Each runner goes by its own executions.
+        # Each runner counts from its own executions.
         its_own = (one for one in recent.executions if one.runner_id == runner.pk)
         last = next(its_own, last)
     elif began_at is not None and last is not None:  # beat may be older than the newest worker

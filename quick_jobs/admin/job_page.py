@@ -1,4 +1,4 @@
-"""The page of a job: its last executions, its last error in full, and where it is written."""
+"""The page of a job: its last executions, its last error in full, and where it is defined."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 #: Executions in the table.
 _SHOWN = 10
 
-#: Lines of the log that are shown below the last error; its page has all.
+#: Lines of the log below the last error. The execution's page has all.
 _LAST_LINES = 20
 
 
 class JobPageFacts(NamedTuple):
     """``said`` are the notes and errors of the last executions, by primary key.
 
-    ``failing_release`` is that in which the job began to fail, if it is not that of its success.
+    ``failing_release`` is the one in which the job began to fail, if its success had another.
     """
 
     last_error: Optional[JobExecution]
@@ -44,7 +44,7 @@ class JobPageFacts(NamedTuple):
 
 
 class JobPageAdmin(HistoryAdmin):
-    """What the page of a job shows beside the columns of the list."""
+    """What the page of a job shows besides the columns of the list."""
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         more = [
@@ -71,7 +71,7 @@ class JobPageAdmin(HistoryAdmin):
         return bool(self._permitted(request, ["last_ten"]))
 
     def _facts_of_page(self, job: JobRow) -> JobPageFacts:
-        """Return what only the page needs, read once."""
+        """Return the facts that only the page needs, read once."""
         found: Optional[JobPageFacts] = getattr(job, "page_facts", None)
         if found is None:
             found = JobPageFacts(
@@ -138,7 +138,7 @@ class JobPageAdmin(HistoryAdmin):
 
 
 def _last_error(job: JobRow) -> Optional[JobExecution]:
-    """Return the last execution that went wrong, among as many as a search reads."""
+    """Return the last execution that went wrong, among those that a search reads."""
     executions = JobExecution.objects.filter(job=job.pk)
     newest = newest_of(executions, MOST_READ)
     if newest is not None:
@@ -153,7 +153,7 @@ def _said(pks: List[int]) -> Dict[int, Tuple[str, str]]:
 
 
 def _failing_release(executions: Any) -> str:
-    """Return the release in which the present failures began, "" if no other had succeeded."""
+    """Return the release in which the current failures began, "" if no other one succeeded."""
     telling = [one for one in executions if one.state not in JobExecution.TELLS_NOTHING]
     failing: List[ExecutionView] = list(itertools.takewhile(lambda one: one.went_wrong, telling))
     if not failing or len(failing) == len(telling):

@@ -19,14 +19,14 @@ from quick_jobs.health import OK, STATES, advice_on, sentence_of
 from quick_jobs.health.words import sentence_of_state
 from quick_jobs.models import JobExecution, JobRunner
 
-#: What a list of jobs is ordered by: the worst state has the least rank.
+#: The order of a list of jobs: the worst state has the lowest rank.
 RANK = "quick_jobs_rank"
 
 _RANKS = {state: number for number, (state, _name) in enumerate(STATES)}
 
 
 class JobChangeList(HistoryChangeList):
-    """A page of jobs: those that need attention come first, unless somebody sorts them."""
+    """A page of jobs. Those that need attention come first, unless the list is sorted."""
 
     def get_ordering(self, request: HttpRequest, queryset: Any) -> Any:
         ordering = super().get_ordering(request, queryset)
@@ -36,9 +36,9 @@ class JobChangeList(HistoryChangeList):
 
 
 def ranked(request: HttpRequest, jobs: Any, may_see: bool) -> Any:
-    """Return ``jobs``, a query, with the rank of their states, by which a list can be ordered.
+    """Return ``jobs``, a query, with the rank of their states, for sorting.
 
-    All have the same rank for somebody who may not see how they are doing.
+    All have the same rank for people who may not see how they are doing.
     """
     by_rank: Any = {}
     for job in site_health(request).jobs[:MOST_JOBS] if may_see else ():
@@ -53,7 +53,7 @@ def ranked(request: HttpRequest, jobs: Any, may_see: bool) -> Any:
 
 
 def state_in_words(facts: JobFacts) -> str:
-    """Return HTML of a job's state, as far as it may be seen, with a sentence for each finding."""
+    """Return HTML of a job's state, if it may be seen, with a sentence for each finding."""
     if not facts.links.permits(JobExecution):
         if facts.links.permits(JobRunner) and not facts.live_runners:
             return badge("none", _("no live runner"))

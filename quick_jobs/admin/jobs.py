@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 #: Bars in a sparkline in the list; on a job's own page it has all of them.
 BARS = 20
 
-#: Characters of a name for which a list has room beside the other columns.
+#: Characters of a name that fit in a list beside the other columns.
 ON_ONE_LINE = 35
 
 

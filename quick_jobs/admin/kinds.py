@@ -1,7 +1,7 @@
 """Failures by kind: pure.
 
-Failures are of one kind if they have the same fingerprint. Those that have none, such as lost
-executions, are of one kind if they ended alike and are of the same job.
+Failures are of one kind if they have the same fingerprint. Those without one, such as lost
+executions, are of one kind if they have the same state and job.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ class Failure(NamedTuple):
 
 
 class Kind(NamedTuple):
-    """``number`` failures that are alike, from ``first`` to the ``newest``; ``jobs`` are keys."""
+    """``number`` failures of one kind, from ``first`` to the ``newest``; ``jobs`` are keys."""
 
     newest: Failure
     first: dt.datetime

@@ -1,4 +1,4 @@
-"""The head of a list of failures: how many kinds there are, and the way to each of them."""
+"""The head of a list of failures: the kinds, with links."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from quick_jobs.admin.wording import breakable, time_element
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.tracebacks.fingerprints import without_values
 
-#: Failures that are grouped, the newest ones.
+#: The newest failures, which are grouped.
 MOST_GROUPED = 1000
 
 #: Kinds that are shown, and jobs that are named for each.
 _MOST_KINDS = 10
 _MOST_JOBS = 3
 
-#: The choices of outcomes with which a list has a head.
+#: The choices of outcomes for which a list has a head.
 _STATES = frozenset([*JobExecution.WENT_WRONG, WENT_WRONG])
 
 _FIELDS = ("pk", "outcome", "fingerprint", "job_id", "started_at", "error")
@@ -43,7 +43,7 @@ class ShownKind(NamedTuple):
 
 
 class KindsHead(NamedTuple):
-    """``text`` is like "57 failures, 3 kinds"; ``older`` says if there are more than these."""
+    """``text`` is like "57 failures, 3 kinds"; ``older`` is set if there are older failures."""
 
     text: str
     older: str
@@ -52,7 +52,7 @@ class KindsHead(NamedTuple):
 
 
 class ChosenKind(NamedTuple):
-    """A kind by one of its failures."""
+    """A kind, represented by one of its failures."""
 
     failure: Failure
 
@@ -61,23 +61,23 @@ class ChosenKind(NamedTuple):
         return _message(self.failure)
 
     def alike(self) -> Q:
-        """Return what finds the failures that are alike."""
+        """Return the condition for failures of this kind."""
         if self.failure.fingerprint:
             return Q(outcome=self.failure.state, fingerprint=self.failure.fingerprint)
         return Q(outcome=self.failure.state, fingerprint="", job=self.failure.job_id)
 
 
 def kind_of(key: Optional[str]) -> Optional[ChosenKind]:
-    """Return the kind of the failure with this primary key, as an address has it, if any."""
+    """Return the kind of the failure with this primary key, taken from an address, if any."""
     pk = whole_number(key or "")
     rows = () if pk is None else JobExecution.objects.filter(pk=pk).values_list(*_FIELDS)
     return next((ChosenKind(Failure(*row)) for row in rows), None)
 
 
 def kinds_head(changelist: Any, state: Optional[str], links: Links) -> Optional[KindsHead]:
-    """Return the head of a list of executions with this ``state`` chosen, if they went wrong.
+    """Return the head of a list of executions filtered by ``state``, if that means failures.
 
-    That takes a query of the newest failures, and one of the jobs that are named.
+    It takes one query for the newest failures, and one for the jobs that are named.
     """
     if state not in _STATES:
         return None
@@ -107,7 +107,7 @@ def kinds_head(changelist: Any, state: Optional[str], links: Links) -> Optional[
 
 
 def _state(outcome: str) -> str:
-    """Return the state of one that went wrong: of those that run, only lost ones did."""
+    """Return the state of a failure. One that is still "running" is lost."""
     return JobExecution.LOST if outcome == JobExecution.RUNNING else outcome
 
 

@@ -94,7 +94,7 @@ def test_a_timeout_is_judged_afterwards_in_the_threads_pool(site):
             time.sleep(1)
     """)
     worker = site.worker(pool="threads")
-    assert "the timeouts of shop.jobs.slow are only judged afterwards" in worker.output
+    assert "the timeouts of shop.jobs.slow are only noticed afterwards" in worker.output
     site.send("slow")
     wait_until(lambda: outcomes("slow") == ["timed_out"], 30)
     assert executions("slow")[0].duration.total_seconds() >= 1

@@ -37,8 +37,8 @@ def limits_fault(pool: str, jobs: Sequence[RegisteredJob]) -> Optional[str]:
     if pool not in WITHOUT_LIMITS or not names:
         return None
     return (
-        f"Celery's pool {pool!r} does not end what takes too long: the timeouts of "
-        f"{', '.join(names)} are only judged afterwards."
+        f"Celery's pool {pool!r} cannot end an execution: the timeouts of "
+        f"{', '.join(names)} are only noticed afterwards."
     )
 
 

@@ -1,4 +1,4 @@
-"""When somebody last looked at a running execution, and whether it has moved since: pure."""
+"""When a running execution was last observed, and whether it has moved since: pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from quick_jobs.admin.wording import ago, clock_time
 
 
 class LastLook(NamedTuple):
-    """The last look was ``at`` that time; there has been nothing new since ``still_since``."""
+    """The last look was ``at`` this time; nothing has changed since ``still_since``."""
 
     at: dt.datetime
     still_since: Optional[dt.datetime]
@@ -23,8 +23,8 @@ def last_look(
 ) -> LastLook:
     """Return the last look at an execution that was written at ``observed_at``.
 
-    A runner looks at every ``heartbeat``, and writes only what is new. So if its last one was
-    later than that, by more than half of the ``interval``, it has found nothing new.
+    A runner looks at each ``heartbeat``, and writes only what is new. So if the last heartbeat
+    is later than that, by more than half of the ``interval``, it found nothing new.
     """
     if observed_at is None:
         return LastLook(heartbeat, None)

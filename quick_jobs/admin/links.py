@@ -1,4 +1,4 @@
-"""Links to what the person at the screen may see."""
+"""Links to the pages that a person may see."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ TIMELINE = "quick_jobs_timeline"
 
 
 class Links:
-    """The addresses of the admin's pages of jobs, executions and runners, as far as permitted.
+    """The addresses of the admin's pages of jobs, executions and runners that are permitted.
 
-    This is the rule for all pages: what a person may not list, no page names, neither in a column
-    nor in a filter, a title or a link. Errors and tracebacks are a part of executions, and may have
-    such names in their text: whoever may list executions sees them as they are.
+    The rule for all pages: rows that a person may not list are named nowhere, neither in a column
+    nor in a filter, a title or a link. Errors and tracebacks belong to executions. Their text may
+    have such names, and people who may list executions see it unchanged.
 
     :meth:`permits` says what may be listed; columns that show other models stand in their
     admin's ``tells_of``; and an execution, which is named after its job, is given
@@ -57,7 +57,7 @@ class Links:
         return job if self.permits(Job) else nameless_job(job.pk)
 
     def name_of(self, row: Model) -> str:
-        """Return what names ``row``, of any model, or its number if it may not be listed."""
+        """Return the name of ``row``, of any model, or its number if it may not be listed."""
         if isinstance(row, (Job, JobExecution, JobRunner)) and not self.permits(type(row)):
             return f"{row._meta.verbose_name} {row.pk}"
         if isinstance(row, JobExecution):
@@ -72,7 +72,7 @@ class Links:
     def list_url(self, model: Type[Model], **query: Any) -> str:
         """Return the address of a list with these filters, or an empty text.
 
-        A list of the site's own is only asked for what every list of Django's can do.
+        For a site's own admin, only parameters are used that every list of Django's has.
         """
         url = self._lists.get(model, "")
         if not hasattr(self._admins.get(model), "lookups"):
@@ -82,7 +82,7 @@ class Links:
     def timeline_url(self, **query: Any) -> str:
         """Return the address of the timeline with these choices, or an empty text.
 
-        A site's own admin of executions has none, unless it is derived from ours.
+        A site's own admin of executions has no timeline, unless it inherits from ours.
         """
         url = self._reverse(TIMELINE) if self.permits(JobExecution) else ""
         return f"{url}?{urlencode(query)}" if url and query else url
@@ -114,7 +114,7 @@ def svg_link(url: str, inside: str, **attributes: str) -> str:
 
 
 def links_for(request: HttpRequest, site: AdminSite) -> Links:
-    """Return the links for who sent ``request``, made once for it."""
+    """Return the links for the sender of ``request``, made once for each request."""
     links = getattr(request, "_quick_jobs_links", None)
     if links is None:
         links = Links(request, site)

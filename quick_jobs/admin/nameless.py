@@ -1,4 +1,4 @@
-"""Executions for somebody who may not list jobs: they are not named after their job."""
+"""Executions without the names of their jobs, for people who may not list jobs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quick_jobs.admin.links import nameless_job
 def with_nameless_jobs(executions: QuerySet[Any]) -> QuerySet[Any]:
     """Return a query for the same ``executions``, each with a stand-in for its job.
 
-    Whatever shows them then, as Django's titles, messages and log of changes do, has no name.
+    So nothing that shows them has the name: Django's titles, messages and log of changes.
     """
 
     found: Any = executions.all()

@@ -1,4 +1,4 @@
-"""The executions of the same job before and after one."""
+"""The executions of the same job before and after an execution."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What somebody should know about the runners, whatever page they are on."""
+"""Notices about the runners, for every page."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from quick_jobs.admin.wording import ago
 from quick_jobs.health import DOWN, DUPLICATES, Finding, advice_on, sentence_of
 from quick_jobs.models import Job, JobExecution, JobRunner
 
-#: How long a runner that was lost is news.
+#: How long a lost runner is worth a notice.
 _NEWS = dt.timedelta(days=1)
 
 _MOST_NAMED = 3
 
 
 class Notice(NamedTuple):
-    """``level`` is one of those that Django's messages have; ``url`` leads to the runners."""
+    """``level`` is one of the levels of Django's messages; ``url`` leads to the runners."""
 
     level: str
     text: str
@@ -30,9 +30,9 @@ class Notice(NamedTuple):
 
 
 def notices(request: HttpRequest, links: Links) -> List[Notice]:
-    """Return what is to be said: one notice for one event.
+    """Return the notices, one for each event.
 
-    That nothing runs is said to everybody, without the runners' names if they may not be seen.
+    Everybody is told that nothing runs, without the runners' names if they may not be seen.
     """
     findings = site_findings(request)
     found = [_notice(finding, links) for finding in findings]
@@ -51,7 +51,7 @@ def notices(request: HttpRequest, links: Links) -> List[Notice]:
 def _notice(finding: Finding, links: Links) -> Notice:
     if not links.permits(JobRunner):
         finding = finding.without_details()
-    elif not (links.permits(JobExecution) and links.permits(Job)):  # what it says is of both
+    elif not (links.permits(JobExecution) and links.permits(Job)):  # it describes both
         finding = finding.without_errors()
     text = f"{sentence_of(finding)} {advice_on(finding)}"
     is_about_live = finding.kind == DUPLICATES
@@ -60,7 +60,7 @@ def _notice(finding: Finding, links: Links) -> Notice:
 
 
 def _about_lost(clock: PageClock, links: Links, told: object) -> List[Notice]:
-    """Return a notice of the runners that vanished lately, if no other notice names them."""
+    """Return a notice of the runners that vanished recently, if no other notice names them."""
     lost = JobRunner.objects.lost(clock.lost_before)
     lost = lost.filter(last_heartbeat_at__gte=clock.now - _NEWS)
     newest = lost.order_by("-last_heartbeat_at")[: _MOST_NAMED + 2]

@@ -1,4 +1,4 @@
-"""How things are, in a few numbers: above the list of jobs, and on front pages."""
+"""The figures above the list of jobs and on front pages."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _LATELY = dt.timedelta(hours=24)
 
 
 class Figure(NamedTuple):
-    """``kind`` says its colour, see admin.css; ``url`` leads to what was counted."""
+    """``kind`` chooses its colour, see admin.css; ``url`` leads to the rows that were counted."""
 
     kind: str
     number: str
@@ -39,7 +39,7 @@ class Figure(NamedTuple):
 def overview(request: HttpRequest, links: Links) -> List[Figure]:
     """Return how many runners live, how many executions run, and what went wrong.
 
-    What may not be seen is left out.
+    Figures that may not be seen are left out.
     """
     figures = []
     if links.permits(JobRunner):
@@ -90,7 +90,7 @@ def _attention(request: HttpRequest, links: Links) -> Figure:
 
 
 def _went_wrong(request: HttpRequest, links: Links) -> Figure:
-    """Count what went wrong lately; the link is to the same time range, not to one that moves."""
+    """Count recent failures. The link is to the same time range, not to one that moves."""
     now = page_clock(request).now
     executions = JobExecution.objects.went_wrong().filter(
         started_at__gte=now - _LATELY, started_at__lte=now

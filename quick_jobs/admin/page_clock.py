@@ -1,4 +1,4 @@
-"""The time that a page shows: the database's, read once, the same for everything on the page."""
+"""The time of a page: the database's, read once and used for everything on the page."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class PageClock(NamedTuple):
         return runner.is_lost(self.lost_before)
 
     def end_of(self, runner: JobRunner) -> dt.datetime:
-        """Return until when ``runner`` is known to have lived."""
+        """Return the last moment at which ``runner`` is known to have been alive."""
         if runner.stopped_at is not None:
             return runner.stopped_at
         return self.now if self.is_alive(runner) else runner.last_heartbeat_at
 
 
 def page_clock(request: HttpRequest) -> PageClock:
-    """Return the clock of the page that ``request`` asks for; it is read once."""
+    """Return the clock of the page for ``request``. It is read once."""
     clock = getattr(request, "_quick_jobs_page_clock", None)
     if clock is None:
         now = database_now(router.db_for_read(JobExecution))

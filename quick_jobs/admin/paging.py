@@ -7,12 +7,12 @@ from typing import Any
 from django.core.paginator import Paginator
 from django.utils.functional import cached_property
 
-#: Rows that are counted, and can be paged through, before it says "and more".
+#: Rows that are counted and can be paged through.
 MOST_COUNTED = 5000
 
 
 class CappedPaginator(Paginator):  # type: ignore[type-arg]
-    """Counts no further than ``MOST_COUNTED`` rows; there is no page beyond them."""
+    """Counts at most ``MOST_COUNTED`` rows; there are no pages beyond them."""
 
     @cached_property
     def _counted(self) -> int:

@@ -1,7 +1,7 @@
-"""The parameters of an address, cut to what a page of the history can use.
+"""The parameters of an address, cut to the length that a page of the history can use.
 
-A list repeats them in each of its filters' choices and in each of its rows, and a word takes
-reading. So they are cut before Django sees them, whatever somebody has written.
+A list repeats them in each choice of a filter and in each row, and each searched word costs time.
+So they are cut before Django sees them.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from urllib.parse import quote
 
 from django.http import HttpRequest, QueryDict
 
-#: Words of a search that count.
+#: Words of a search that are used.
 MOST_WORDS = 5
 
-# The lengths of values as an address has them, where a character can take twelve. Of a search,
-# of what only a site's own filters know, of all else, and of the list that somebody came from.
+# The lengths of values in an address, where a character can take twelve: of a search, of values
+# for a site's own filters, of all others, and of the list from which a page was opened.
 _MOST_SEARCHED = 200
 _MOST_UNKNOWN = 200
 _MOST_KNOWN = 40
 _MOST_FILTERS = 1000
 
-# Django's own. What else it has would show everything on one page, or count each choice.
+# Django's own. Its other ones would show everything on one page, or count each choice.
 _OF_LISTS = ("q", "p", "o", "e", "_popup", "_to_field")
 _UNUSED = ("all", "_facets", "_source_model")
 _OF_ROWS = ("_popup", "_to_field")
@@ -29,12 +29,12 @@ _FILTERS = "_changelist_filters"
 
 
 def search_text(text: str) -> str:
-    """Return what is searched for: the first words of ``text``, and no more than fits."""
+    """Return the words to search for: the first ones of ``text``, as far as they fit."""
     return _cut(" ".join(text.replace("\0", " ").split()[:MOST_WORDS]), _MOST_SEARCHED)
 
 
 def bound_list(request: HttpRequest, lookups: Sequence[str]) -> None:
-    """Cut the parameters of a list that takes these ``lookups``; each is taken once."""
+    """Cut the parameters of a list with these ``lookups``; each is used once."""
     kept = []
     for name in request.GET:
         value = _last(request.GET, name)
@@ -42,7 +42,7 @@ def bound_list(request: HttpRequest, lookups: Sequence[str]) -> None:
             kept.append((name, search_text(value)))
         elif name in _OF_LISTS or name in lookups:
             kept.append((name, _cut(value, _MOST_KNOWN)))
-        elif name not in _UNUSED:  # a site's own filter takes it, or Django refuses it
+        elif name not in _UNUSED:  # for a site's own filter; otherwise Django refuses it
             kept.append((name, _cut(value, _MOST_UNKNOWN)))
     _set(request, kept)
 

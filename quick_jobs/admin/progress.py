@@ -1,4 +1,4 @@
-"""How far an execution has come, how fast it goes, and how long it still takes: pure."""
+"""The progress of an execution, its rate, and the time left: pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from django.utils.translation import gettext_noop
 
 from quick_jobs.admin.wording import duration_in_words
 
-#: Beyond these, a rate is shown for a longer unit of time, and the time left not at all.
+#: Limits. Beyond them, a rate is given per longer unit of time, and no time left is shown.
 _LEAST_RATES = ((1.0, gettext_noop("%s/s")), (60.0, gettext_noop("%s/min")))
 _PER_HOUR = gettext_noop("%s/h")
 _MOST_LEFT = dt.timedelta(days=365)
@@ -22,9 +22,9 @@ _SECOND = dt.timedelta(seconds=1)
 
 
 class Progress(NamedTuple):
-    """``done`` of ``total`` things, if that is known, after ``elapsed``.
+    """``done`` things of ``total``, if that is known, after ``elapsed``.
 
-    ``elapsed`` is None for what does not run any more: it has neither a rate nor time left.
+    ``elapsed`` is None if the execution has ended: there is no rate and no time left.
     """
 
     done: float
@@ -35,7 +35,7 @@ class Progress(NamedTuple):
     def of(
         cls, done: Optional[float], total: Optional[float], elapsed: Optional[dt.timedelta]
     ) -> Optional[Progress]:
-        """Return what is on record; None if that is nothing, or no number."""
+        """Return the recorded progress, None if there is none or it is not a number."""
         if done is None or not math.isfinite(done):
             return None
         if total is not None and not (math.isfinite(total) and total > 0):
@@ -49,14 +49,14 @@ class Progress(NamedTuple):
 
     @property
     def rate(self) -> Optional[float]:
-        """How many things are done in a second, on the average since the start."""
+        """How many things are done in a second, on average since the start."""
         if self.elapsed is None or self.elapsed < _SECOND or not self.done:
             return None
         return self.done / self.elapsed.total_seconds()
 
     @property
     def left(self) -> Optional[dt.timedelta]:
-        """How long it still takes at that rate."""
+        """The time left at that rate."""
         if self.total is None or self.rate is None:
             return None
         seconds = max(0.0, self.total - self.done) / self.rate
@@ -82,7 +82,7 @@ def progress_in_words(progress: Progress) -> str:
 
 
 def progress_bar(progress: Progress) -> str:
-    """Return HTML of a bar, if it is known of how many, and ``progress`` in words."""
+    """Return HTML of a bar, if the total is known, and ``progress`` in words."""
     words = progress_in_words(progress)
     if progress.share is None:
         return words

@@ -1,4 +1,4 @@
-"""Releases of the site's code: how pages name them, and where they changed."""
+"""Releases of the site's code: their short names, and where they changed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def short_release(release: str) -> str:
 
 
 def release_element(release: str) -> str:
-    """Return HTML of ``release`` in short, with all of it as the title; "" if there is none."""
+    """Return HTML of the short ``release``, with the full one as title; "" if there is none."""
     if not release:
         return ""
     return format_html('<span title="{}">{}</span>', release, short_release(release))
@@ -32,8 +32,8 @@ def release_element(release: str) -> str:
 def first_of_each_release(runners: Iterable[Any]) -> List[Any]:
     """Return the runners that began with another release than the runner that began before them.
 
-    Those that have none on record are passed over; so is the first of all, as nothing is known
-    of what was before it.
+    Runners without a release are ignored. So is the first of all, because the release before it
+    is not known.
     """
     found, release = [], ""
     for runner in sorted(runners, key=lambda runner: (runner.started_at, runner.pk)):

@@ -1,8 +1,8 @@
 """Search among executions, in bounded time.
 
 An index serves one of job, runner and outcome, in the order of starting. Two of them together, a
-duration, or words in errors take reading; so that this ends in time, only the newest executions
-that the index finds are read, which the page says. Names of jobs are looked up among the jobs.
+duration, or words in errors need rows to be read. To limit the time, only the newest executions
+that the index finds are read, and the page says so. Names of jobs are searched among the jobs.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from quick_jobs.models import Job, JobExecution
 #: Executions that are read.
 MOST_READ = 5_000
 
-#: What no index has.
+#: Parameters that no index serves.
 _READ = ("took", "kind")
 
-#: By how well they narrow things down.
+#: Parameters, in the order of how few rows they leave.
 _INDEXED = ("job__id__exact", "runner__id__exact", "outcome__exact")
 
-#: The choice of all that went wrong, whatever its outcome.
+#: The choice of all executions that went wrong.
 WENT_WRONG = "went_wrong"
 
 #: The outcomes of which there may be many.
@@ -39,18 +39,18 @@ _MANY_THAT_WENT_WRONG = (JobExecution.FAILED, JobExecution.TIMED_OUT)
 #: How far a runner's clock may be ahead.
 _AHEAD = dt.timedelta(hours=1)
 
-#: There are never many of these: they are found, and then looked at one by one.
+#: There are never many executions with these: all are read.
 _FEW = (JobExecution.RUNNING, JobExecution.LOST)
 
-#: Jobs whose executions are found by their name.
+#: Jobs whose executions a search for a name finds.
 MOST_JOBS = 50
 
-#: Executions of each of them.
+#: Executions of each such job.
 _NEWEST = 500
 
 
 def searched_for(request: HttpRequest) -> Optional[Newest]:
-    """Return which executions are read for the list that ``request`` asks for, found once."""
+    """Return the executions that are read for the list of ``request``, determined once."""
     if not hasattr(request, "_quick_jobs_searched"):
         params, words = request.GET, request.GET.get("q", "")
         if "term" in params:  # Django's autocomplete, which has no filters
@@ -62,7 +62,7 @@ def searched_for(request: HttpRequest) -> Optional[Newest]:
 
 
 def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Optional[Newest]:
-    """Return which executions are read for a list with these ``params``; None is all."""
+    """Return the executions that are read for a list with these ``params``; None means all."""
     chosen = [name for name in _INDEXED if _is_sound(name, params.get(name, ""))]
     went_wrong = chosen == ["outcome__exact"] and params["outcome__exact"] == WENT_WRONG
     must_read = len(chosen) > 1 or has_words or any(params.get(name) for name in _READ)
@@ -81,7 +81,7 @@ def searched(params: Mapping[str, str], has_words: bool, now: dt.datetime) -> Op
 
 
 def _newest_that_went_wrong(executions: QuerySet[Any], end: dt.datetime) -> Optional[Newest]:
-    """Return the time range until ``end`` that has no more of any outcome than are read.
+    """Return the time range until ``end`` with no more executions of any outcome than are read.
 
     An index has the newest of one outcome, but not those of several.
     """
@@ -100,9 +100,9 @@ def _is_sound(name: str, value: str) -> bool:
 
 
 def matches(words: List[str], has_names: bool) -> Q:
-    """Return what finds executions with every one of ``words`` in the error or the job's name.
+    """Return the condition for executions with all ``words`` in the error or the job's name.
 
-    Names are not searched unless ``has_names``: what is found would say what they are.
+    Names are searched only with ``has_names``: otherwise the results would reveal them.
     """
     found = _all_in_error(words)
     if not has_names:

@@ -16,7 +16,7 @@ from quick_jobs.models import JobExecution, JobRunner
 #: The choice of all jobs that are stuck, late or failing.
 ATTENTION = "attention"
 
-#: Jobs that a list is narrowed to: SQLite before 3.32 takes no more values in a query.
+#: Jobs in a filtered list, at most: SQLite before 3.32 takes no more values in a query.
 MOST_JOBS = 900
 
 
@@ -43,12 +43,12 @@ def site_health(request: HttpRequest) -> Health:
 
 
 def site_findings(request: HttpRequest) -> List[Finding]:
-    """Return what is wrong with the runners; no job is looked at."""
+    """Return what is wrong with the runners, without reading the jobs."""
     return findings_of_site(reading(request).site)
 
 
 def health_of_jobs(request: HttpRequest, pks: Collection[int]) -> Dict[int, JobHealth]:
-    """Return how these jobs are doing, by primary key; on a list, all have been read already."""
+    """Return how these jobs are doing, by primary key. In a list, all have been read already."""
     health: Optional[Health] = getattr(request, "_quick_jobs_health", None)
     if health is None:
         of_site = reading(request)

@@ -19,11 +19,11 @@ _HEIGHT = 24
 _LEAST_HEIGHT = 3
 _STEP = 7
 
-# What takes less differs by noise only, so its bars are as high as if it took that.
+# Shorter durations differ by noise only, so their bars have the height of this one.
 _LEAST_SECONDS = 0.01
 _WIDTH = 5
 
-# Below the bars there is a mark for what went wrong: colour alone does not tell everybody.
+# Failures have a mark below the bar: not everybody can see the colour.
 _MARK = 3
 
 

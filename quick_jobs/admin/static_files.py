@@ -1,7 +1,7 @@
-"""Static files that may be missing: a page without its style is better than none.
+"""Static files that may be missing: a page without style is better than no page.
 
-With hashed names, as ``ManifestStaticFilesStorage`` gives them, it is an error to ask for the
-address of a file that ``collectstatic`` has not collected.
+With hashed names, as of ``ManifestStaticFilesStorage``, Django raises an error for the address of
+a file that ``collectstatic`` has not collected.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ logger = logging.getLogger(__name__)
 
 
 def served(paths: Sequence[str]) -> List[str]:
-    """Return those of ``paths`` that have an address; tell once of those that have none."""
+    """Return those of ``paths`` that have an address; log once which have none."""
     found, missing, causes = [], [], []
     for path in paths:
         try:
             static(path)
-        except Exception as error:  # a site's own storage raises what it likes
+        except Exception as error:  # a site's own storage may raise anything
             missing.append(path)
             causes.append(f"{type(error).__name__}: {error}")
         else:

@@ -1,4 +1,4 @@
-"""Time ranges and whole numbers as addresses carry them."""
+"""Time ranges and whole numbers in addresses."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ NAMED = {
     "7d": (gettext_lazy("the last 7 days"), dt.timedelta(days=7)),
 }
 
-# Of the calendar's 8000 years to come these digits reach not half.
+# These digits reach less than half of the calendar's 8000 years to come.
 _SECONDS = r"[0-9]{1,11}(?:\.[0-9]{1,6})?"
 _WRITTEN = re.compile(rf"({_SECONDS})?-({_SECONDS})?")
 
 
 _DAY = re.compile(r"([0-9]{4})-([0-9]{2})-([0-9]{2})")
 
-# There was no history before, and earlier moments have no POSIX times everywhere.
+# There was no history before this, and not every system has POSIX times for earlier moments.
 _FIRST_DAY = dt.date(1980, 1, 1)
 
 
@@ -41,7 +41,7 @@ class TimeRange(NamedTuple):
 
     @classmethod
     def parse(cls, text: Optional[str], now: dt.datetime) -> Optional[TimeRange]:
-        """Return the range that is named "6h", or written as POSIX times like "1764000000-"."""
+        """Return the range with a name like "6h", or with POSIX times like "1764000000-"."""
         if text in NAMED:
             return cls(now - NAMED[text][1], None)
         match = _WRITTEN.fullmatch(text or "")
@@ -65,7 +65,7 @@ class TimeRange(NamedTuple):
 
 
 def past_day(text: Optional[str], now: dt.datetime) -> Optional[dt.date]:
-    """Return the day that is written "2026-11-24" if it has begun, and is not too long ago."""
+    """Return the day in a text like "2026-11-24", if it has begun and is not too long ago."""
     match = _DAY.fullmatch(text or "")
     if match is None:
         return None
@@ -88,7 +88,7 @@ def midnight(day: dt.date) -> dt.datetime:
 
 
 def whole_number(text: str) -> Optional[int]:
-    """Return the number that ``text`` is, or None: no other fits a key, nor any database."""
+    """Return the number in ``text``, None if it is not one or does not fit a primary key."""
     return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None
 
 

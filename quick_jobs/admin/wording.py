@@ -23,23 +23,23 @@ _AFTER_DOTS_AND_UNDERSCORES = re.compile(r"(?<=[._])")
 
 
 def at_least(duration: dt.timedelta) -> str:
-    """Return a duration of which more is not known, in whole seconds, like "at least 4 s"."""
+    """Return a duration that is only known to be a minimum, like "at least 4 s"."""
     whole = max(dt.timedelta(0), duration // _SECOND * _SECOND)
     return _("at least %s") % (duration_in_words(whole) if whole else _("%s s") % 0)
 
 
 def took_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
-    """Return how long an execution took; a lost one took at least until it was last seen."""
+    """Return how long an execution took; for a lost one, at least until it was last seen."""
     if state == JobExecution.LOST and duration is not None:
         return at_least(duration)
     return duration_in_words(duration)
 
 
 def schedule_of_row(job: Job) -> str:
-    """Return when a job starts: as the code has it, else as its row has it."""
+    """Return when a job starts, from the code, or else from its row."""
     schedule = schedule_of(job.name, job.schedule)
     if schedule is None and job.schedule and not registered_as(job.name):
-        return job.schedule  # of a class of the site's own, which is not in this process
+        return job.schedule  # a site's own class that is not in this process
     return schedule_in_words(schedule, job.interval, job.variance)
 
 

@@ -1,1 +1,1 @@
-"""The newest executions of jobs and of runners: read, summed up and put into words."""
+"""The newest executions of jobs and runners: queries, statistics and words."""

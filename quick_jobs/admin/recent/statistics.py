@@ -9,7 +9,7 @@ from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.health.streaks import failing_streak, median, typical_duration
 from quick_jobs.models import JobExecution
 
-#: No execution is called long for so little more than is typical.
+#: An execution that exceeds the typical duration by less than this is not called long.
 _NOT_WORTH_A_WORD = dt.timedelta(seconds=1)
 
 
@@ -24,7 +24,7 @@ class RecentExecutions(NamedTuple):
 
     @property
     def ended(self) -> int:
-        """How many are not running any more."""
+        """How many have ended."""
         return sum(execution.state != JobExecution.RUNNING for execution in self.executions)
 
     @property
@@ -40,13 +40,13 @@ class RecentExecutions(NamedTuple):
 
     @property
     def failing_since(self) -> Optional[dt.datetime]:
-        """When the first of the failures started that no success has followed."""
+        """When the first of the current failures in a row started."""
         streak = failing_streak(self.executions)
         return streak.since if streak else None
 
     @property
     def seen_until(self) -> Optional[dt.datetime]:
-        """The last moment known from those that are not running any more."""
+        """The last moment that is known from those that have ended."""
         return max(
             (
                 execution.started_at + (execution.duration or dt.timedelta(0))
@@ -58,7 +58,7 @@ class RecentExecutions(NamedTuple):
 
     @property
     def is_last_long(self) -> bool:
-        """Whether the last one took, or takes, more than twice as long as is typical."""
+        """Whether the last one took, or has taken so far, more than twice the typical duration."""
         typical, last = self.typical_duration, self.last
         if typical is None or last is None or last.duration is None:
             return False

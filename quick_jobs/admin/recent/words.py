@@ -1,4 +1,4 @@
-"""What the newest executions say, in words, as HTML."""
+"""The statistics of the newest executions in words, as HTML."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from quick_jobs.admin.wording import NOTHING, ago, duration_in_words
 
 
 def failures_in_words(recent: RecentExecutions, now: dt.datetime, is_over: bool = False) -> str:
-    """Return HTML of how many of those that have ended failed: "2 of the last 50 failed".
+    """Return HTML of how many of the ended executions failed: "2 of the last 50 failed".
 
-    Below it is since when there is nothing but failures, or when the last one was. No job
-    that ``is_over`` is called failing.
+    A second line says since when there are only failures, or when the last one was. With
+    ``is_over``, the job is not called failing.
     """
     ended, failures = recent.ended, recent.failures
     if not ended:

@@ -1,1 +1,1 @@
-"""The timeline: a lane for each job, a bar for each execution, and the lives of the runners."""
+"""The timeline: a lane for each job, a bar for each execution, and the runners' lifetimes."""

@@ -1,4 +1,4 @@
-"""Where a time axis has its marks: pure."""
+"""The marks of a time axis: pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _STEPS = (
 
 
 class Tick(NamedTuple):
-    """A mark: ``x`` is a share of the window; ``day`` is set where one begins between times."""
+    """A mark: ``x`` is a share of the window; ``day`` is set where a day begins between times."""
 
     x: float
     label: str
@@ -29,7 +29,7 @@ class Tick(NamedTuple):
 
 
 def ticks(window: Window) -> List[Tick]:
-    """Return marks at round times of the active time zone, days also at the edges."""
+    """Return marks at round times of the active time zone; days may be at the edges too."""
     shown = (window.end - window.start) / _WITH_MARGIN
     step = next((step for length, step in _STEPS if shown <= length), None)
     step = step or _STEPS[-1][1]

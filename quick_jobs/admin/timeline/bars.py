@@ -1,4 +1,4 @@
-"""The bars of one lane of the timeline: pure, it is given the executions and the window."""
+"""The bars of one lane of the timeline, from executions and a window: pure."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from typing import Any, Dict, Iterable, List, NamedTuple, Optional, Sequence, Tu
 from quick_jobs.admin.execution_view import ExecutionView
 from quick_jobs.models import JobExecution
 
-#: Parts of the window in which executions are summed up where there are more of them than that.
+#: Buckets of the window. If there are more executions than this, those in a bucket make one bar.
 BUCKETS = 100
 
-#: What is drawn over what when executions are summed up.
+#: The states of a bucket's executions, in the order in which they take precedence.
 _RANKS = (
     JobExecution.SUCCEEDED,
     JobExecution.RUNNING,
@@ -22,7 +22,7 @@ _RANKS = (
     JobExecution.FAILED,
 )
 
-#: The state of executions of which is known only that there were some.
+#: The state of a bucket of which is only known that it has executions.
 MANY = "many"
 
 
@@ -44,10 +44,10 @@ class Window(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """What is drawn: from ``x`` on, ``width`` wide, both shares of the window.
+    """A bar from ``x`` on, ``width`` wide, both shares of the window.
 
-    It is the execution ``pk``, or sums up ``executions`` of them (None: many) of
-    the bucket from ``start`` to ``end``.
+    It is the execution ``pk``, or stands for ``executions`` of them (None: many)
+    in the bucket from ``start`` to ``end``.
     """
 
     x: float
@@ -62,7 +62,7 @@ class Bar(NamedTuple):
 
 
 def bars_of(executions: Sequence[ExecutionView], window: Window) -> List[Bar]:
-    """Return a bar for each execution, or, if they are many, for each bucket that has some."""
+    """Return a bar for each execution or, if they are many, for each bucket with executions."""
     if len(executions) <= BUCKETS:
         return [
             _bar(execution, window)
@@ -77,7 +77,7 @@ def bars_of(executions: Sequence[ExecutionView], window: Window) -> List[Bar]:
 
 
 def bars_of_many(in_use: Iterable[int], bad: Sequence[ExecutionView], window: Window) -> List[Bar]:
-    """Return a bar for each bucket in ``in_use``; only what went ``bad`` is known of it."""
+    """Return a bar for each bucket in ``in_use``, if only the ``bad`` executions are known."""
     buckets: Dict[int, List[ExecutionView]] = {bucket: [] for bucket in in_use}
     for execution in bad:
         buckets.setdefault(window.bucket(execution.started_at), []).append(execution)
@@ -129,7 +129,7 @@ def _sum(
 
 
 def without_gaps(bars: Iterable[Bar], gaps: Sequence[Window], window: Window) -> List[Bar]:
-    """Return ``bars``; those of several executions neither begin nor end in a gap."""
+    """Return ``bars``, cut so that those of several executions do not begin or end in a gap."""
     shares = [(window.share(gap.start), window.share(gap.end)) for gap in gaps]
     return [bar if bar.executions == 1 else _without_gaps(bar, shares) for bar in bars]
 

@@ -1,4 +1,4 @@
-"""The timeline: a lane for each job, a bar for each execution, and the runners' lives."""
+"""The page of the timeline: what was chosen, and what the template needs."""
 
 from __future__ import annotations
 
@@ -53,24 +53,24 @@ _MARGIN = 0.05
 
 _WHOLE_BUCKETS = dt.timedelta(seconds=BUCKETS)
 
-#: Of next starts that are closer to each other than this share of the window one is shown.
+#: Next starts that are closer together than this share of the window have one mark.
 _LEAST_BETWEEN_STARTS = 0.01
 
-#: New releases that are marked: each is drawn in every lane.
+#: New releases that are marked, at most: each is drawn in every lane.
 _MOST_RELEASES = 20
 
-# There is none so far, and no database is asked to skip more rows than it can count.
+# No history reaches this far, and databases cannot skip more rows than they can count.
 _LAST_PAGE = 10_000
 
 
 class Choice(NamedTuple):
-    """What part of the history is asked for."""
+    """The part of the history that was chosen."""
 
     span: str
     until: Optional[dt.datetime]  # the present if None
     query: str
     page: int
-    day: Optional[dt.date] = None  # in place of ``until``: from its midnight on
+    day: Optional[dt.date] = None  # instead of ``until``: from midnight on
 
     @property
     def is_past(self) -> bool:
@@ -78,7 +78,7 @@ class Choice(NamedTuple):
 
     @classmethod
     def of(cls, params: Any, clock: PageClock) -> Choice:
-        """Return what the address says, or what is usual for what it does not say well."""
+        """Return the choice in the address, with defaults for missing or wrong values."""
         until = TimeRange.parse(f"-{params.get('until', '')}", clock.now)
         return cls(
             params.get("span") if params.get("span") in NAMED else _DEFAULT,
@@ -122,7 +122,7 @@ class DrawnLane(NamedTuple):
 
 
 def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
-    """Return what the template needs."""
+    """Return the template's context."""
     clock = page_clock(request)
     choice = Choice.of(request.GET, clock)
     shows_next = links.permits(Job) and links.permits(JobRunner)
@@ -153,7 +153,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
         **context,
         "choice": choice,
         "time_ranges": [
-            # They end now, so none is chosen while other times are shown.
+            # These ranges end now, so none is marked as chosen while another time is shown.
             (
                 text,
                 choice.url(span=span, page=0, until=None, day=None),
@@ -206,7 +206,7 @@ def timeline_context(request: HttpRequest, links: Links) -> Dict[str, Any]:
 
 
 def _margin(length: dt.timedelta) -> dt.timedelta:
-    """Return how much is shown after now: with it, the buckets still have whole seconds."""
+    """Return how much is shown after now, such that the buckets still have whole seconds."""
     return -(-length * (1 + _MARGIN) // _WHOLE_BUCKETS) * _WHOLE_BUCKETS - length
 
 
@@ -227,7 +227,7 @@ def _coming(
 
 
 def _new_releases(runners: List[JobRunner], window: Window) -> List[JobRunner]:
-    """Return the last runners in ``window`` that began with another release."""
+    """Return the last runners in ``window`` that began with a new release."""
     found = first_of_each_release(runners)
     return [runner for runner in found if runner.started_at >= window.start][-_MOST_RELEASES:]
 
@@ -251,6 +251,6 @@ def _gaps(runners: List[JobRunner], window: Window, clock: PageClock) -> List[Wi
         return []
     if len(runners) == MOST_RUNNERS:
         first = min(start for start, _end in lives)
-    if first > window.start:  # of what was before, nothing is known
+    if first > window.start:  # what was before is not known
         lives.append((window.start, first))
     return gaps_between(lives, Window(window.start, min(window.end, clock.now)))

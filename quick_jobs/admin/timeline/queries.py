@@ -1,4 +1,4 @@
-"""What the timeline shows, read in a number of queries that depends on nothing."""
+"""The timeline's queries. Their number does not depend on the data."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from quick_jobs.models import Job, JobExecution, JobRunner
 #: Jobs on a page.
 LANES = 20
 
-#: Executions of a job that are read; of a job with more in the window, only the buckets are.
+#: Executions of a job that are read; if the window has more, only the buckets are read.
 MOST_READ = 500
 
-#: Failures, and others that went wrong, that are read for the jobs that have too many executions.
+#: Executions that went wrong that are read for the jobs with too many executions.
 MOST_BAD = 1000
 
 #: Runners that are read.
@@ -36,8 +36,8 @@ class Lane(NamedTuple):
 
 
 def jobs_seen_in(window: Window, words: Sequence[str], skip: int) -> List[Job]:
-    """Return those jobs that ran in ``window``, from the number ``skip`` on, and one too many."""
-    # Asked for whether there is one in the window, MariaDB would begin with the job's first.
+    """Return a page of the jobs that ran in ``window``, from number ``skip`` on, plus one more."""
+    # With EXISTS over the window, MariaDB would begin with the job's first execution.
     until = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lte=window.end)
     newest = Subquery(until.order_by("-started_at").values("started_at")[:1])
     running = JobExecution.objects.filter(outcome=JobExecution.RUNNING, started_at__lt=window.start)
@@ -73,7 +73,7 @@ def lanes(jobs: Sequence[Job], window: Window, clock: PageClock) -> List[Lane]:
 def _executions(
     pks: Sequence[int], window: Window, clock: PageClock
 ) -> Dict[int, List[ExecutionView]]:
-    """Return the executions of these jobs, with the last before the window: it may reach in."""
+    """Return these jobs' executions, with the last one before the window: it may reach in."""
     before = JobExecution.objects.filter(job=OuterRef("pk"), started_at__lt=window.start)
     last = Subquery(before.order_by("-started_at").values("started_at")[:1])
     starts = dict(
@@ -96,9 +96,9 @@ def _by_job(executions: Any) -> Dict[int, List[ExecutionView]]:
 
 
 def _bad(window: Window, clock: PageClock) -> List[List[ExecutionView]]:
-    """Return the newest that did not succeed, or not yet, in a list for each outcome.
+    """Return the newest executions that did not succeed, or not yet, in a list for each outcome.
 
-    An index has each of them. Those that are lost are among the running ones.
+    An index serves each outcome. Lost executions are among the running ones.
     """
     inside = JobExecution.objects.filter(
         started_at__gte=window.start, started_at__lte=window.end
@@ -110,7 +110,7 @@ def _bad(window: Window, clock: PageClock) -> List[List[ExecutionView]]:
 
 
 def runners_in(window: Window) -> List[JobRunner]:
-    """Return the newest of the runners that lived in ``window``."""
+    """Return the newest of the runners that were alive in ``window``."""
     lived = Q(stopped_at__gte=window.start)
     lived |= Q(stopped_at__isnull=True, last_heartbeat_at__gte=window.start)
     runners = JobRunner.objects.filter(lived, started_at__lte=window.end)

@@ -29,27 +29,28 @@ from quick_jobs.databases.timestamps import as_stored
 from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.next_starts import LocalStart
 
-#: What is narrower could not be seen, nor hit with a pointer.
+#: The least width that can be seen and hit with a pointer.
 _LEAST_WIDTH = 0.0025
 _LEAST_WIDTH_OF_FAILURES = 0.005
 
-#: What is closer together is drawn as one.
+#: Bars that are closer together are drawn as one.
 _LEAST_DISTANCE = 0.0005
 
-#: In what is narrower a pattern is only a broken line. What went wrong is also higher.
+#: The least width for a pattern, which in a narrower bar is only a broken line. Failures are also
+#: higher.
 _LEAST_WIDTH_OF_PATTERNS = 0.008
 
 _LANE_HEIGHT = 22
 _ROW_HEIGHT = 7
 _ROWS = 6
 
-#: A page with more gaps than these would be large, and the others are small.
+#: Gaps that are drawn, the longest ones: more would make the page large.
 _MOST_GAPS = 30
 
-#: More runners are drawn as one.
+#: Runners that are drawn separately, at most; if there are more, they are drawn as one.
 _MOST_LIVES = 150
 
-#: The patterns that the page has; what succeeded has none.
+#: The patterns of the page; successes have none.
 _PATTERNS = frozenset(state for state, _text in EXECUTION_STATES) - {JobExecution.SUCCEEDED}
 
 
@@ -63,7 +64,7 @@ def _joined(parts: Iterable[str]) -> SafeString:
 
 
 def _draw_bar(bar: Bar, job_pk: int) -> SafeString:
-    # Addresses relative to the timeline's: there may be thousands of bars.
+    # Addresses relative to the timeline's, to save bytes: there may be thousands of bars.
     url = f"../{bar.pk}/change/"
     if bar.pk is None:
         url = f"../?job__id__exact={job_pk}&since={TimeRange(bar.start, bar.end)}"
@@ -73,7 +74,7 @@ def _draw_bar(bar: Bar, job_pk: int) -> SafeString:
         width = max(width, _LEAST_WIDTH_OF_FAILURES)
     if width >= _LEAST_WIDTH_OF_PATTERNS and bar.state in _PATTERNS:
         attribute, value = "fill", f"url(#{value})"
-    # What went wrong can be reached with the keyboard; everything can from the lane's name.
+    # Failures can be reached with the keyboard; all executions can from the lane's name.
     focus = {} if bar.failures else {"tabindex": "-1"}
     return format_html(
         '<a href="{}"{}><title>{}</title>'
@@ -90,7 +91,7 @@ def _draw_bar(bar: Bar, job_pk: int) -> SafeString:
 
 
 def _extent(x: float, width: float) -> Tuple[str, str]:
-    """Return where something begins, and how wide it is, in percent."""
+    """Return the position and the width in percent."""
     percent = 100 * max(_LEAST_WIDTH, width)
     return f"{min(100 * x, 100 - percent):.5g}", f"{percent:.4g}"
 
@@ -114,12 +115,12 @@ def _bar_in_words(bar: Bar) -> str:
 
 
 def draw_gaps(gaps: Iterable[Window], window: Window) -> SafeString:
-    """Return the shade over the times in which no runner lived, the longest of them."""
+    """Return the shade over the longest times without a live runner."""
     longest = sorted(gaps, key=lambda gap: gap.end - gap.start, reverse=True)[:_MOST_GAPS]
     shades: List[Tuple[float, float]] = []
     for start, end in sorted((window.share(gap.start), window.share(gap.end)) for gap in longest):
         start = min(start, 1 - _LEAST_WIDTH)
-        # Where one lies over another, it would be darker.
+        # Where two overlap, the shade would be darker.
         if shades and start <= shades[-1][1] + _LEAST_DISTANCE:
             start = shades.pop()[0]
         shades.append((start, max(end, start + _LEAST_WIDTH)))
@@ -170,7 +171,7 @@ def draw_now(now: dt.datetime, window: Window) -> SafeString:
 
 
 def draw_releases(runners: Iterable[JobRunner], window: Window) -> SafeString:
-    """Return lines where these runners began, which run another release than those before."""
+    """Return lines where these runners began, with a new release."""
     return format_html_join(
         "",
         '<g><title>{}</title><rect class="qj-hit" x="{}%" width="9" height="100%"/>'
@@ -208,7 +209,7 @@ def draw_next(starts: Iterable[LocalStart], window: Window) -> SafeString:
 def draw_runners(
     runners: Sequence[JobRunner], window: Window, clock: PageClock, links: Links, gaps: SafeString
 ) -> Tuple[SafeString, int]:
-    """Return the inside of the SVG with the runners' lives, and its height."""
+    """Return the inside of the SVG with the runners' lifetimes, and its height."""
     rows: List[dt.datetime] = []
     drawn: List[str] = [gaps]
     for runner in sorted(runners, key=lambda runner: runner.started_at)[:_MOST_LIVES]:

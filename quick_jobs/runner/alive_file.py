@@ -1,4 +1,4 @@
-"""The file of ``run_jobs --alive-file``: as old as the loop's last sign of life."""
+"""The file of ``run_jobs --alive-file``: as old as the loop's last heartbeat."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
-# Opening a pipe waits for a reader without it; Windows has neither.
+# Without it, opening a pipe waits for a reader. Windows has neither.
 _OPEN = os.O_WRONLY | os.O_CREAT | getattr(os, "O_NONBLOCK", 0)
 
 
 class AliveFile:
-    """An empty file, which is there while a runner runs, and touched as long as it works."""
+    """An empty file that exists while a runner runs, and is touched while it works."""
 
     def __init__(self, path: str) -> None:
         self._given = path
@@ -23,9 +23,9 @@ class AliveFile:
         self._has_failed = False
 
     def create(self) -> None:
-        """Create it, or touch the one that an earlier runner has left; raise OSError.
+        """Create the file, or touch the one that an earlier runner left; may raise OSError.
 
-        A file with content is somebody else's, which the end of the runner is not to delete.
+        A file with content belongs to something else, and must not be deleted when the runner ends.
         """
         descriptor = os.open(self._path, _OPEN, 0o644)
         try:
@@ -37,7 +37,7 @@ class AliveFile:
         os.utime(self._path)
 
     def touch(self) -> None:
-        """Make it as new as now, and create it if it is gone; log the first failure of several."""
+        """Touch the file, and create it if it is gone. Logs only the first failure in a row."""
         try:
             try:
                 os.utime(self._path)
@@ -51,6 +51,6 @@ class AliveFile:
             self._has_failed = False
 
     def remove(self) -> None:
-        """Delete it, if that is possible."""
+        """Delete the file, if possible."""
         with contextlib.suppress(OSError):
             os.unlink(self._path)

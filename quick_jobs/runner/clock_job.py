@@ -1,9 +1,9 @@
-"""A clock job in the schedule: it starts at the times of its ``At``, ``Cron`` or the like. Pure.
+"""A clock job in the schedule: starts at the times of an ``At``, a ``Cron`` or the like. Pure.
 
-It waits for one time after the other. One that comes while it runs is skipped.
-Those that pass while the process is suspended or stalled are made up for by
-one start, as if the last of them had just come. None starts twice when the
-clock is set back.
+It waits for one time after the other. A time that comes while the job runs is
+skipped. Times that pass while the process is suspended or stalled are made up
+for by one start, as if the last of them had just come. No time starts twice
+when the clock is set back.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from quick_jobs.history.messages import LastStart
     from quick_jobs.registration import RegisteredJob
 
-# Seconds after which a start is late for another reason than that much is to be done.
+# Seconds of lateness that a busy runner cannot explain.
 _LATE = 1.0
 
 
@@ -32,7 +32,7 @@ class StartSkipped(NamedTuple):
 
 
 class NoNextStart(NamedTuple):
-    """The schedule of the job ``name`` gives no next time."""
+    """The schedule of the job ``name`` has no next time."""
 
     name: str
     error: ScheduleError
@@ -42,9 +42,9 @@ Notice = Union[StartSkipped, NoNextStart]
 
 
 class ClockJob(ScheduledJob):
-    """A job with a schedule of times, ``schedule``; ``tell`` is called with what should be logged.
+    """A job with a ``schedule`` of times; ``tell`` is called with events that should be logged.
 
-    It is woken at its start and, while it runs, at the times that are skipped.
+    It is woken when it is due and, while it runs, at the times that are skipped.
     """
 
     __slots__ = (
@@ -69,7 +69,7 @@ class ClockJob(ScheduledJob):
         self._tell = tell
         self._planned: Optional[dt.datetime] = None  # the time that comes next
         self._done = DoneTimes()
-        self._follows = False  # whether that is the next one after the last one that is done
+        self._follows = False  # whether that is the next time after the last one that is done
         self._is_running = False
         self._is_rerun = False
 
@@ -106,7 +106,7 @@ class ClockJob(ScheduledJob):
             self._is_rerun = False
             self.due_at = now + offset
         elif self._planned is None or self._planned > _as_datetime(now + offset):
-            self._wait(now, offset)  # the wall clock goes a little slower
+            self._wait(now, offset)  # the wall clock runs a little slower
             return False
         elif self._is_running:
             self._skip(now, offset)
@@ -127,9 +127,9 @@ class ClockJob(ScheduledJob):
         self._wait(now, offset)
 
     def clock_was_set(self, now: float, offset: float, back: bool) -> None:
-        """Wait for what comes next by the wall clock, which was set; or the process slept."""
+        """Wait for the next time by the wall clock, after it was set or the process slept."""
         if back:
-            waits_for = self._planned  # it may have come, and wait for its variance
+            waits_for = self._planned  # it may have come already, and wait for its variance
             self._plan(self._next_not_done, now, offset)
             if waits_for is not None and (self._planned is None or waits_for < self._planned):
                 self._planned = waits_for
@@ -138,7 +138,7 @@ class ClockJob(ScheduledJob):
             self._wait(now, offset)
 
     def _begin_planned(self, now: float, offset: float) -> None:
-        """Start for the time that has come, or for the last one that has passed since."""
+        """Start for the time that has come, or for the last of those that have passed."""
         time = self._planned
         assert time is not None
         moment = _as_datetime(now + offset)

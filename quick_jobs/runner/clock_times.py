@@ -1,4 +1,4 @@
-"""Times of a clock job: which one has passed last, and which ones are done with. Pure."""
+"""The times of a clock job: which one passed last, and which ones are done. Pure."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import List, Optional, Tuple
 
 from quick_jobs.schedules import Schedule, next_start
 
-# Runs of times that are remembered. Each time the clock is set forward begins a new one.
+# Unbroken runs of times that are remembered. When the clock is set forward, a new one begins.
 _MOST_RUNS = 8
 
 _SECOND = dt.timedelta(seconds=1)
@@ -34,9 +34,9 @@ def latest_between(
 
 
 class DoneTimes:
-    """The times that were started or skipped, so that none starts again on a clock set back.
+    """The times that were started or skipped, so none starts again when the clock is set back.
 
-    They are kept as unbroken runs: first and last time.
+    They are kept as unbroken runs of times, by the first and the last one.
     """
 
     __slots__ = ("_runs",)
@@ -45,7 +45,7 @@ class DoneTimes:
         self._runs: List[Tuple[dt.datetime, dt.datetime]] = []
 
     def add(self, time: dt.datetime, follows_last: bool) -> None:
-        """Add ``time``; ``follows_last`` if it is the schedule's next after the last one added."""
+        """Add ``time``; ``follows_last`` if the schedule has it next after the last one added."""
         if follows_last and self._runs:
             self._runs[-1] = (self._runs[-1][0], time)
         else:
@@ -55,7 +55,7 @@ class DoneTimes:
         return self._end_of_run_with(time) is not None
 
     def next_after(self, schedule: Schedule, moment: dt.datetime) -> dt.datetime:
-        """Return the first time of ``schedule`` later than ``moment`` that is not done with.
+        """Return the first time of ``schedule`` later than ``moment`` that is not done.
 
         Raises ``ScheduleError``.
         """

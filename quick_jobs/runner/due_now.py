@@ -1,8 +1,8 @@
-"""Which jobs are due by their own schedule and the history, for a runner on a timer. Pure.
+"""Which jobs are due by their schedules and the history, for a runner on a timer. Pure.
 
-The rules are those of jobs that resume, without the variance. A job without a
-start on record is due if it is an interval job; a clock job's times count from
-when it was registered, which the history gives as its last start.
+The rules are those of jobs that resume, without the variance. An interval job
+without a start on record is due. A clock job's times then count from when it was
+registered, which the history gives as its last start.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from quick_jobs.history.messages import LastStart
     from quick_jobs.registration import RegisteredJob
 
-# A platform's timer does not come to the second. An interval job may come this part of its
-# interval too early, and so many seconds at most: else an hourly job on an hourly timer would be
-# passed over every other time.
+# A platform's timer is not exact to the second. So an interval job may start too early by this
+# part of its interval, and by this many seconds at most. Otherwise an hourly job on an hourly timer
+# would be skipped every other time.
 _EARLY_SHARE = 0.1
 _MOST_EARLY = 300.0
 
@@ -32,7 +32,7 @@ def due_since(
     """Return since when ``job`` has been due at ``now``, or None if it is not due.
 
     Both are POSIX times, as are those of its ``last`` start on record. ``tell``
-    is called with what should be logged.
+    is called with events that should be logged.
     """
     if job.schedule is None:
         if last is None:

@@ -1,4 +1,4 @@
-"""Many things in one line of the log."""
+"""Enumerations of many things in one line of the log."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ _MOST = 10
 
 
 def enumeration(items: Sequence[Item], text: Callable[[Item], str], rest: str = "more") -> str:
-    """Return the first ones of ``items`` in a line, as ``text``, and how many more there are."""
+    """Return the first ``items`` in one line, each as ``text``, and how many more there are."""
     more = len(items) - _MOST
     return ", ".join(map(text, items[:_MOST])) + (f" and {more} {rest}" if more > 0 else "")

@@ -53,12 +53,12 @@ logger = get_logger("quick_jobs.execution")
 
 
 class Execution:
-    """An execution from the moment it is due; a worker fills it in, then the loop reads it.
+    """An execution from the moment when it is due. A worker fills it in, then the loop reads it.
 
     ``due`` and ``entered`` are monotonic, ``due_at`` and ``started_at`` are POSIX time, all in
-    seconds. ``entered`` and ``thread_id`` are None until a worker has begun. ``capture`` has what
-    the job logs and prints, or is None. ``log`` and ``note`` are as they are stored, and set at the
-    end. ``was_observed`` is whether something of it may be on record that its end must replace.
+    seconds. ``entered`` and ``thread_id`` are None until a worker has begun. ``capture`` keeps what
+    the job logs and prints, or is None. ``log`` and ``note`` are set at the end, ready to be stored.
+    ``was_observed`` is set if observations may be on record that its end must replace.
     """
 
     __slots__ = (
@@ -109,21 +109,21 @@ class Execution:
         return self.scheduled.name
 
     def ran_over(self) -> bool:
-        """Return whether it has ended, and later than its job's timeout allows."""
+        """Return whether it has ended later than its job's timeout allows."""
         return self.outcome == JobExecution.TIMED_OUT
 
     @property
     def overrun(self) -> str:
-        """What is to be said of it when it has timed out."""
+        """The error of an execution that has timed out."""
         timeout = dt.timedelta(seconds=self.scheduled.timeout or 0.0)
         return f"ran over its timeout of {format_duration(timeout)}"
 
     def stack(self, limit: int) -> str:
-        """Return where it is just now, in at most ``limit`` bytes; "" when it does not run."""
+        """Return its current stack as text, in at most ``limit`` bytes; "" if it does not run."""
         return frames_text(self.frames(threads_frames()), limit)
 
     def frames(self, threads: Mapping[int, FrameType]) -> List[FrameType]:
-        """Return where it is just now, the outermost frame first; none when it does not run.
+        """Return its current frames, the outermost first; none if it does not run.
 
         ``threads`` are the innermost frames of all threads.
         """
@@ -134,7 +134,7 @@ class Execution:
         return record_of(self)
 
     def end(self, outcome: str, duration: float, error: str = "", traceback: str = "") -> None:
-        """Settle how it ended; after more than its job's timeout, it has timed out."""
+        """Set how it ended. If it took longer than its job's timeout, it has timed out."""
         timeout = self.scheduled.timeout
         if timeout is not None and duration > timeout:
             outcome, error = JobExecution.TIMED_OUT, self.overrun
@@ -145,7 +145,7 @@ class Execution:
         self.traceback = traceback
         if self.capture is not None:
             self.log = self.capture.final_text(outcome == JobExecution.SUCCEEDED)
-        self.duration = duration  # the last, for it tells the loop that all is settled
+        self.duration = duration  # set last: it tells the loop that all the rest is set
 
 
 def execute(
@@ -155,13 +155,13 @@ def execute(
     clock: Callable[[], float] = time.monotonic,
     wall_clock: Callable[[], float] = time.time,
 ) -> None:
-    """Run the job in this thread, in ``context``, and settle how the execution ended.
+    """Run the job in this thread, in ``context``, and set how the execution ended.
 
-    Nothing that the job raises gets out, and nothing that it leaves behind in
-    the thread reaches the next: context variables, an open transaction, a
-    broken connection, what it has put on Django's connections, an activated
-    language, time zone or URLconf, the threads of its async code. The same
-    holds for the receivers of its signals.
+    No exception of the job gets out, and nothing that it leaves behind in the
+    thread reaches the next job: context variables, an open transaction, a
+    broken connection, changes to Django's connections, an activated language,
+    time zone or URLconf, the threads of its async code. The same applies to the
+    receivers of its signals.
     """
     prepare_connections()
     async_thread = AsyncThread()
@@ -197,9 +197,9 @@ def perform(
 ) -> Optional[BaseException]:
     """Send the signals and call the job between them; return the exception if it failed.
 
-    ``clean_up`` is called, with whom to blame, after everybody who may have
-    left a database connection in disorder. All of them reverse URLs as views
-    do, and have ``async_thread``.
+    ``clean_up`` is called after the job and after each signal, which may have
+    left a database connection in disorder; its argument names the culprit. In
+    all of them, URLs are reversed as in views, and ``async_thread`` is used.
     """
     async_thread.enter()
     set_script_prefix("/" if settings.FORCE_SCRIPT_NAME is None else settings.FORCE_SCRIPT_NAME)
@@ -244,7 +244,7 @@ def _call(
             execution.end(JobExecution.INTERRUPTED, duration)
             logger.info("%s was interrupted after %.3f s", execution.name, duration)
             return None
-        # Not its own method; and a frozen dataclass refuses an assignment.
+        # Its own method may be overridden, and a frozen dataclass refuses an assignment.
         BaseException.with_traceback(exc, user_traceback(exc))
         seen = shown(exc, max_traceback, filtered)
         execution.fingerprint = fingerprint_of(exc)
@@ -256,5 +256,5 @@ def _call(
         logger.info("%s succeeded in %.3f s", execution.name, execution.duration)
     finally:
         if os.getpid() != pid:
-            os._exit(0)  # the job forked, and this is the child: it must not go on as a runner
+            os._exit(0)  # the job forked; this is the child, and must not go on as a runner
     return None

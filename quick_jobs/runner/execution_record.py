@@ -1,4 +1,4 @@
-"""What goes on record of an execution."""
+"""The records of an execution."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def record_of(execution: Execution) -> Record:
-    """Return what is known of an execution now."""
+    """Return the record of what is known of an execution now."""
     entered, duration = execution.entered, execution.duration
     words = None
     if duration is not None:
         words = _words(execution, execution.note, execution.log, execution.fingerprint)
-    return Record(  # without the names, which would take as long again
+    return Record(  # positional, because keyword arguments would take twice the time
         execution.number,
         execution.scheduled.name,
         execution.started_at,
@@ -41,8 +41,8 @@ def record_given_up(
 ) -> Record:
     """Return the record of an execution that the runner no longer waits for.
 
-    What it has said so far is kept. One that ended, and keeps its thread with the receivers of a
-    signal, stays what it is.
+    Its log and note so far are kept. If it has ended and only receivers of a signal keep its
+    thread, its record stays as it is.
     """
     record = record_of(execution)
     if record.is_end:
@@ -62,7 +62,7 @@ def record_given_up(
 
 
 def _words(execution: Execution, note: str, log: str, fingerprint: str) -> Optional[Words]:
-    """Return its words; None if there are none, and none are on record."""
+    """Return its words, None if there are none and none are on record."""
     reached = execution.env.reached
     if not (note or log or fingerprint or reached is not None or execution.was_observed):
         return None

@@ -1,4 +1,4 @@
-"""What a runner does for its history in its time, whatever its jobs do."""
+"""The regular tasks of a runner for its history."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ logger = get_logger(__name__, may_wait=False)
 
 
 class Housekeeping:
-    """Has heartbeats written, with looks at what runs, and old history deleted.
+    """Sends heartbeats with observations of running executions, and starts pruning.
 
-    And it looks after a recorder that waits. Without a history there is nothing to do.
+    It also watches for a recorder that gets no answer. Without a history it does nothing.
     """
 
     def __init__(
@@ -37,7 +37,7 @@ class Housekeeping:
         self._silence = Silence(options.heartbeat_interval)
 
     def next_check(self, now: float, is_stopping: bool) -> Optional[float]:
-        """Return when :meth:`do` is to be called next, if there is something to do."""
+        """Return when to call :meth:`do` next, None if there is nothing to do."""
         if not self._history.is_kept:
             return None
         due = self._maintenance.next_check()
@@ -55,11 +55,11 @@ class Housekeeping:
         self._watch(self._history.waits_since(), now, is_stopping)
 
     def database_answered(self) -> None:
-        """Take note that the database answers."""
+        """Note that the database answers."""
         self._silence.answered()
 
     def _watch(self, since: Optional[float], now: float, is_stopping: bool) -> None:
-        """Warn of a database that does not answer; then leave its connection for a new one."""
+        """Warn about a database that does not answer; later drop its connection for a new one."""
         action = self._silence.action(since, now, is_stopping)
         if action is None or since is None:
             return

@@ -1,4 +1,4 @@
-"""What the runner's loop hears: of ends, from the history, and from signals."""
+"""The messages to the runner's loop: ends of executions, from the history, and from signals."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from quick_jobs.history.messages import HistoryMessage
 from quick_jobs.mailbox import Mailbox
 from quick_jobs.runner.execution import Execution
 
-# Messages handled before the clock is looked at again.
+# Messages handled before the clock is read again.
 _MESSAGES_AT_ONCE = 1000
 
-# While more executions than this wait for a thread, ends do not wake the loop, which would
-# interrupt the workers each time. It finds them when it looks after those that wait.
+# While more executions than this wait for a thread, ends do not wake the loop, because that would
+# interrupt the workers each time. The loop finds the ends when it checks those that wait.
 _MANY_WAITING = 20
 
 
@@ -27,7 +27,7 @@ Message = Union[Execution, HistoryMessage, StopRequested]
 
 
 class Inbox:
-    """A mailbox of messages, each of which is handled by its type."""
+    """A mailbox whose messages are handled by type."""
 
     def __init__(self, handlers: Dict[type, Callable[[Any], None]]) -> None:
         self._mailbox: Mailbox[Message] = Mailbox()
@@ -36,7 +36,7 @@ class Inbox:
         self.wake = self._mailbox.wake
 
     def put_ended(self, execution: Execution, waiting: int) -> None:
-        """Put an execution that has ended; wake the loop unless many others wait for a thread."""
+        """Add an execution that has ended; wake the loop unless many others wait for a thread."""
         if waiting > _MANY_WAITING:
             self._mailbox.put_quietly(execution)
         else:

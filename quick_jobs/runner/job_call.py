@@ -1,4 +1,4 @@
-"""The call of a job's function, and the coroutine of an ``async def`` job, run to its end."""
+"""Calls a job's function, and runs the coroutine of an ``async def`` job to its end."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class JobCall:
-    """A call of a job, whose coroutine has an event loop and a thread of its own.
+    """A call of a job. A coroutine gets an event loop and a thread of its own.
 
-    The thread that calls waits meanwhile, and runs what is not async, such as the ORM.
-    ``cpu_time`` is the time of the processor that both threads have used, in
-    seconds; None until the job has ended.
+    The calling thread waits meanwhile, and runs code that is not async, such as the
+    ORM. ``cpu_time`` is the CPU time of both threads in seconds, None until the job
+    has ended.
     """
 
     __slots__ = ("_coroutine", "_loop_cpu_time", "_loop_thread_id", "cpu_time")
@@ -35,7 +35,7 @@ class JobCall:
         self.cpu_time: Optional[float] = None
 
     def run(self, job: RegisteredJob, env: RunEnv) -> object:
-        """Return what the job returns, or raise what it raises, with no frames but its and ours."""
+        """Return the job's result, or raise its exception, with only its frames and ours."""
         began = time.thread_time()
         try:
             result = job(env)
@@ -46,7 +46,7 @@ class JobCall:
             self.cpu_time = time.thread_time() - began + self._loop_cpu_time
 
     def frames(self, threads: Mapping[int, FrameType]) -> List[FrameType]:
-        """Return where the coroutine is just now, the outermost frame first; none without one.
+        """Return the coroutine's current frames, the outermost first; none without a coroutine.
 
         ``threads`` are the innermost frames of all threads.
         """
@@ -72,8 +72,8 @@ class JobCall:
             self._coroutine = None
 
     async def _watched(self) -> Tuple[object, Optional[BaseException]]:
-        # What is raised is returned: SystemExit and KeyboardInterrupt would end the event loop at
-        # once, and asgiref would add its frames to the traceback.
+        # Exceptions are returned, not raised: SystemExit and KeyboardInterrupt would end the event
+        # loop at once, and asgiref would add its frames to the traceback.
         self._loop_thread_id = threading.get_ident()
         pid = os.getpid()
         began = time.thread_time()

@@ -1,4 +1,4 @@
-"""Signals that no job's thread can send, from a thread of their own: a receiver may block."""
+"""Sends the signals that no job's thread can send, in a thread of their own: they may block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ logger = get_logger(__name__, may_wait=False)
 
 
 class LateSignals:
-    """Sends one after the other, in a thread that there is only as long as there are some."""
+    """Sends signals one after the other, in a thread that only exists while there are some."""
 
     def __init__(self) -> None:
         self._waiting: Deque[Callable[[], None]] = deque()
@@ -29,7 +29,7 @@ class LateSignals:
         self._thread: Optional[threading.Thread] = None
 
     def send_given_up(self, job: RegisteredJob, record: Record) -> None:
-        """Send that the runner no longer waits for an execution of ``job``."""
+        """Send ``execution_finished`` for an execution that the runner no longer waits for."""
         self._put(
             execution_finished,
             job,
@@ -40,11 +40,11 @@ class LateSignals:
         )
 
     def send_stopped(self, reason: str, detail: str, exit_status: int) -> None:
-        """Send that, why and how the runner has stopped."""
+        """Send ``runner_stopped``."""
         self._put(runner_stopped, JobRunner, reason=reason, detail=detail, exit_status=exit_status)
 
     def wait(self, seconds: float) -> None:
-        """Wait until all are sent, or ``seconds`` are over."""
+        """Wait until all are sent, for ``seconds`` at most."""
         with self._changed:
             if not self._changed.wait_for(lambda: self._thread is None, seconds):
                 logger.error("receivers of signals have not ended in time, and are left behind")

@@ -1,4 +1,4 @@
-"""The runner's loop: starts what is due, watches over it, and decides when all is over."""
+"""The runner's loop: starts jobs that are due, watches timeouts, and decides when to end."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ class Runner:
     """Runs ``jobs`` until it is told to stop.
 
     :meth:`run` belongs to one thread. Everything else reaches it as a message,
-    so there are no locks: :meth:`request_stop` may be called by a signal
-    handler. ``refusal`` says why it could not begin, if so.
+    so there are no locks, and a signal handler may call :meth:`request_stop`.
+    ``refusal`` is why it could not begin, if so.
     """
 
     def __init__(
@@ -120,11 +120,11 @@ class Runner:
         return self._stopping.end(self._planning.exit_status, self._clock())
 
     def request_stop(self, signal: str) -> None:
-        """Stop; asked a second time, stop without waiting for the jobs. Safe in signal handlers."""
+        """Stop. The second call stops without waiting for jobs. Safe in signal handlers."""
         self._inbox.put(StopRequested(signal))
 
     def wake(self) -> None:
-        """Have the thread of :meth:`run` take a step of Python, as signal handlers need."""
+        """Make the thread of :meth:`run` execute Python code, which signal handlers need."""
         self._inbox.wake()
 
     def step(self) -> None:
@@ -162,7 +162,7 @@ class Runner:
     # Starting.
 
     def _begin_due(self, now: float) -> None:
-        """Start what is due: its record first, if the database answers, then the job."""
+        """Start jobs that are due: first the record, if the database answers, then the job."""
         if self._shutdown.phase is not Phase.RUNNING:
             return
         records, ready = self._starts.begin_due(now, self._wall_clock())
@@ -176,7 +176,7 @@ class Runner:
         self._pool.submit(execution, now)
 
     def _work(self, execution: Execution) -> None:
-        """Run an execution; this happens in a worker's thread."""
+        """Run an execution. Called in a worker's thread."""
         if self._is_stopping.is_set():
             execution.end(JobExecution.INTERRUPTED, 0.0, NEVER_BEGUN)
         else:
@@ -244,11 +244,11 @@ class Runner:
     # Stopping.
 
     def _stop(self, reason: str, detail: str, exit_status: int = 0) -> None:
-        """Begin to stop; if that has begun already, only the exit status can become worse."""
+        """Begin to stop. After that, only the exit status can become worse."""
         self._stopping.begin(reason, detail, exit_status, self._clock())
 
     def _break_down(self, error: Exception) -> None:
-        """Save what can be saved when the loop itself has failed."""
+        """Save what is possible when the loop itself has failed."""
         self._on_thread_died(ThreadDied("the runner's loop", error))
         now = self._clock()
         self._stopping.abandon_running(now)

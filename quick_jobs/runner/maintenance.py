@@ -1,18 +1,18 @@
-"""When a runner's heartbeat and its pruning are due. Pure: the caller gives time and randomness."""
+"""When heartbeat and pruning are due. Pure: the caller gives the time and the randomness."""
 
 from __future__ import annotations
 
 import math
 from typing import Callable
 
-# Seconds between two prunings by a runner with a retention, and before its first, with a random
-# part so that runners which start together do not prune together.
+# Seconds before the first pruning of a runner with a retention, and between two. A random part is
+# added, so that runners that start together do not prune together.
 _PRUNE_INTERVAL = 3600.0
 _FIRST_PRUNE = 5.0
 
 
 class Maintenance:
-    """What a runner does for its history in fixed intervals, whatever its jobs do."""
+    """The timing of a runner's heartbeat and pruning."""
 
     def __init__(
         self, heartbeat_interval: float, prunes: bool, now: float, random: Callable[[], float]
@@ -27,14 +27,14 @@ class Maintenance:
         return min(self._next_beat, self._next_prune)
 
     def beat_is_due(self, now: float) -> bool:
-        """Return whether a heartbeat is due, and expect the next one an interval later."""
+        """Return whether a heartbeat is due; if so, the next one is due an interval later."""
         if now < self._next_beat:
             return False
         self._next_beat = now + self._heartbeat_interval
         return True
 
     def pruning_is_due(self, now: float) -> bool:
-        """Return whether pruning is due, and expect the next one in about an hour."""
+        """Return whether pruning is due; if so, the next one is due in about an hour."""
         if now < self._next_prune:
             return False
         self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._random())

@@ -1,4 +1,4 @@
-"""Who wants to know how a runner is doing. The runner's loop calls these, and waits for none."""
+"""Observers of a runner. The loop calls their methods, which must not wait."""
 
 from __future__ import annotations
 
@@ -10,30 +10,30 @@ from quick_jobs.runner.running import RunningExecutions
 
 
 class Observer:
-    """Does nothing, and costs nothing; subclasses do something. No method may raise.
+    """Does nothing; subclasses override methods. No method may raise.
 
     Times are in monotonic seconds.
     """
 
     def next_check(self) -> Optional[float]:
-        """Return when :meth:`look` is to be called next, whatever happens."""
+        """Return when to call :meth:`look` next at the latest, None if never."""
         return None
 
     def started(self, execution: Execution) -> None:
-        """Take note of an execution that goes to a thread."""
+        """Called when an execution is given to a thread."""
 
     def ended(self, execution: Execution, record: Record) -> None:
-        """Take note of how an execution ended, or that it was given up on."""
+        """Called when an execution has ended, or the runner has given up on it."""
 
     def stopped(self, reason: str, detail: str, exit_status: int) -> None:
-        """Take note of why and how the runner has ended."""
+        """Called when the runner has ended."""
 
     def look(self, now: float, is_stopping: bool, running: RunningExecutions) -> None:
-        """Take note of a step of the loop."""
+        """Called in each step of the loop."""
 
 
 class Observers(Observer):
-    """Several, in order."""
+    """Several observers, in order."""
 
     def __init__(self, observers: Sequence[Observer]) -> None:
         self._observers = observers

@@ -1,7 +1,7 @@
-"""Looks at the executions that run: what they have said since the last look, and where they are.
+"""Observes running executions: their output since the last look, and their stacks.
 
 A look is cheap for the loop: stacks are kept and compared as files, lines and names. The recorder
-makes texts of what has changed.
+turns changed ones into text.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.running import RunningExecutions
 from quick_jobs.tracebacks import Place, places_of, threads_frames
 
-# Executions in one look: what one statement writes in milliseconds, with short logs.
+# Executions in one look: with short logs, one statement writes as many in milliseconds.
 _MOST = 100
 
 
 class _Seen(NamedTuple):
-    """What was seen of an execution."""
+    """The last look at an execution."""
 
     note: str = ""
     reached: Optional[Reached] = None
@@ -28,14 +28,14 @@ class _Seen(NamedTuple):
 
 
 class Observing:
-    """Looks at ``running`` executions, and remembers what it saw of each."""
+    """Observes ``running`` executions, and remembers the last look at each."""
 
     def __init__(self, running: RunningExecutions) -> None:
         self._running = running
         self._seen: Dict[int, _Seen] = {}
 
     def look(self) -> List[Look]:
-        """Return what is new, of at most 100 executions, the longest-running first."""
+        """Return the changes of at most 100 executions, the longest-running first."""
         executions = self._running.at_work()
         before, self._seen = self._seen, {}
         if not executions:
@@ -52,7 +52,7 @@ class Observing:
                     places_of(execution.frames(threads)) or last.stack,
                 )
             if execution.duration is not None:
-                continue  # it has ended meanwhile, and its thread may be at the next one
+                continue  # it has ended meanwhile, and its thread may run the next one
             self._seen[execution.number] = seen
             if seen != last:
                 execution.was_observed = True

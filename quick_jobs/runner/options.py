@@ -1,4 +1,4 @@
-"""How a runner is to behave."""
+"""The options of a runner."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import NamedTuple, Optional
 
 
 class RunnerOptions(NamedTuple):
-    """The settings and options that a runner obeys: seconds, but for the last two."""
+    """A runner's settings and options, in seconds except for the last two."""
 
     stop_after: Optional[float]
     stop_timeout: float

@@ -1,4 +1,4 @@
-"""What the runner's loop has to put on record, sent to the history once a step."""
+"""Records of the runner's loop, sent to the history once in each step."""
 
 from __future__ import annotations
 
@@ -23,8 +23,7 @@ NEVER_BEGUN = "the runner stopped before the job began"
 class Outbox:
     """Records that wait for :meth:`send`. ``max_traceback`` is in bytes.
 
-    ``observer`` hears of ends at once. Receivers of signals are told what the threads of jobs
-    cannot say.
+    ``observer`` gets ends at once. Signals that the threads of jobs cannot send are sent here.
     """
 
     def __init__(self, history: History, max_traceback: int, observer: Observer) -> None:
@@ -43,12 +42,12 @@ class Outbox:
         self._put_end(execution, execution.record())
 
     def put_never_begun(self, execution: Execution, now: float) -> None:
-        """Put on record that ``execution`` did not begin before the runner stopped."""
+        """Record that ``execution`` did not begin before the runner stopped."""
         record = record_given_up(execution, JobExecution.INTERRUPTED, now, NEVER_BEGUN, "")
         self._put_end(execution, record)
 
     def put_given_up(self, execution: Execution, outcome: str, error: str, now: float) -> None:
-        """Put on record, log and signal that ``execution`` is waited for no longer."""
+        """Record, log and signal that the runner no longer waits for ``execution``."""
         stack = execution.stack(self._max_traceback)
         logger.error("%s %s\n%s", execution.name, error, stack)
         stack = storable(filtered(stack), self._max_traceback)
@@ -58,7 +57,7 @@ class Outbox:
             self._late_signals.send_given_up(execution.scheduled.job, record)
 
     def put_stopped(self, reason: str, detail: str, exit_status: int, patience: float) -> None:
-        """Say why and how the runner ends; wait ``patience`` seconds at most for receivers."""
+        """Signal why and how the runner ends; give receivers ``patience`` seconds at most."""
         self._observer.stopped(reason, detail, exit_status)
         self._late_signals.send_stopped(reason, detail, exit_status)
         self._late_signals.wait(patience)
@@ -68,7 +67,7 @@ class Outbox:
         self._observer.ended(execution, record)
 
     def send(self) -> None:
-        """Have the history write what there is."""
+        """Pass the records to the history."""
         if self._records:
             self._history.put(self._records)
             self._records = []

@@ -1,7 +1,7 @@
-"""What a runner asks of its plan: which jobs start when, and whether it comes to an end by itself.
+"""A runner's plan: which jobs start when, and whether the runner ends by itself.
 
-A plan fills the runner's schedule with jobs. :class:`Planning` goes on for as
-long as the runner does; others are over when all that they started has ended.
+A plan fills the runner's schedule with jobs. :class:`Planning` lasts as long as
+the runner; other plans end when all that they started has ended.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from quick_jobs.runner.schedule import Schedule
 
 
 class PlanEnd(NamedTuple):
-    """Why the runner stops: a reason of :class:`JobRunner`, and what more there is to say."""
+    """Why the runner stops: a reason of :class:`JobRunner`, and a detail."""
 
     reason: str
     detail: str
@@ -25,30 +25,30 @@ class PlanEnd(NamedTuple):
 class Plan(abc.ABC):
     """Fills a schedule. Times are given in monotonic seconds, ``wall_now`` as POSIX time."""
 
-    #: Why the runner is to stop now, or None.
+    #: Why the runner has to stop now, or None.
     end: Optional[PlanEnd] = None
 
-    #: The exit status of a runner that nothing else gives a worse one.
+    #: The exit status, unless something else gives the runner a worse one.
     exit_status = 0
 
     @abc.abstractmethod
     def announce(self, now: float) -> None:
-        """Log what people should know as the runner begins."""
+        """Log what people should know when the runner begins."""
 
     @abc.abstractmethod
     def next_check(self, now: float) -> Optional[float]:
-        """Return when :meth:`check` is to be called next."""
+        """Return when to call :meth:`check` next."""
 
     @abc.abstractmethod
     def check(self, now: float, wall_now: float) -> None:
-        """Take note of the time."""
+        """Do what is due at this time."""
 
     @abc.abstractmethod
     def resume(self, last_starts: Mapping[str, LastStart], now: float) -> None:
-        """Take note of what the history says of last starts, by the job's name."""
+        """Take the last starts from the history, by the job's name."""
 
     def ended(self, outcome: str, reruns: bool) -> None:  # noqa: B027
-        """Take note of an execution that has ended; with ``reruns`` its job starts again."""
+        """Note that an execution has ended; with ``reruns`` its job starts again."""
 
 
 #: Makes a plan from a schedule, jobs, whether a history is kept, the heartbeat interval, and now.

@@ -1,6 +1,6 @@
-"""Keeps the schedule right: by the wall clock, and by what the history knows of last starts.
+"""Keeps the schedule right: by the wall clock, and by the last starts in the history.
 
-Pure, but for what it logs: the caller gives the time.
+Pure, except for its logging: the caller gives the time.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from quick_jobs.runner.scheduled_job import ScheduledJob
 
 logger = get_logger(__name__, may_wait=False)
 
-# Seconds that nobody wonders about while nothing happens.
+# Seconds for which nobody wonders why nothing happens.
 _SOON = 60.0
 
-# Seconds that stand for all that is longer, up to what no timedelta can hold.
+# Seconds that stand for anything longer, even beyond what a timedelta can hold.
 _LONG = LONGEST.total_seconds()
 
 
 class Planning(Plan):
-    """Fills ``schedule`` with ``jobs``, those that resume as soon as their last start is known.
+    """Fills ``schedule`` with ``jobs``; those that resume, when their last start is known.
 
     The clocks are compared every ``heartbeat_interval`` seconds at least, if
     there are clock jobs.
@@ -55,13 +55,13 @@ class Planning(Plan):
                 schedule.add(job, now)
 
     def announce(self, now: float) -> None:
-        """Log what people should know as the runner begins."""
+        """Log what people should know when the runner begins."""
         if self._forgetful:
             self._warn_that_they_do_not_resume("no history is kept", self._forgetful)
         self._announce_late_ones(self._schedule.due_after(now + _SOON), now)
 
     def next_check(self, now: float) -> Optional[float]:
-        """Return when :meth:`check` is to be called next."""
+        """Return when to call :meth:`check` next."""
         deadline = self._resumption.next_check()
         if not self._schedule.has_clock_jobs:
             return deadline
@@ -77,7 +77,7 @@ class Planning(Plan):
             self._add(dict.fromkeys(given_up), now)
 
     def resume(self, last_starts: Mapping[str, LastStart], now: float) -> None:
-        """Have the jobs that resume go on from these starts, unless they have begun meanwhile."""
+        """Let the jobs that resume continue from these starts, unless they have begun meanwhile."""
         self._add(self._resumption.take(last_starts), now)
 
     def _add(self, jobs: Mapping[RegisteredJob, Optional[LastStart]], now: float) -> None:
@@ -103,7 +103,7 @@ class Planning(Plan):
 
 
 def log_notices(notices: Sequence[Notice]) -> None:
-    """Log what has happened to clock jobs that people should know."""
+    """Log the events of clock jobs that people should know."""
     for notice in notices:
         if isinstance(notice, StartSkipped):
             logger.warning(

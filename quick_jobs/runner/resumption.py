@@ -1,4 +1,4 @@
-"""Jobs that wait for what the history says of their last start. Pure."""
+"""Jobs that wait until the history has told their last start. Pure."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ class Resumption:
         self._deadline = now + _PATIENCE
 
     def next_check(self) -> Optional[float]:
-        """Return when :meth:`overdue` is to be called next."""
+        """Return when to call :meth:`overdue` next."""
         return self._deadline if self._jobs else None
 
     def take(
         self, last_starts: Mapping[str, LastStart]
     ) -> Dict[RegisteredJob, Optional[LastStart]]:
-        """Take out all, each with its last start."""
+        """Remove and return all, each with its last start."""
         jobs, self._jobs = self._jobs, []
         return {job: last_starts.get(job.name) for job in jobs}
 
     def overdue(self, now: float) -> List[RegisteredJob]:
-        """Take out all if they have waited for too long."""
+        """Remove and return all if they have waited too long."""
         if not self._jobs or now < self._deadline:
             return []
         jobs, self._jobs = self._jobs, []

@@ -7,16 +7,16 @@ from typing import Dict, List, Optional, Tuple
 
 from quick_jobs.runner.execution import Execution
 
-# Executions that have ended stay in the heap until they are due, unless they outnumber those that
-# run by so many: short jobs with long timeouts would fill the memory.
+# Executions that have ended stay in the heap until their deadline, unless they outnumber running
+# ones by this many: short jobs with long timeouts would fill the memory.
 _MOST_ENDED = 1000
 
 
 class RunningExecutions:
-    """Executions from when they are handed out until they end or are given up on.
+    """Executions from when they are handed out until they end or are given up.
 
-    One that ran over its timeout is given up on, and known apart, for as long
-    as its thread is still at work.
+    One that ran over its timeout is given up, and kept apart as long as its
+    thread is still at work.
     """
 
     def __init__(self) -> None:
@@ -33,7 +33,7 @@ class RunningExecutions:
         return sorted(execution.name for execution in executions)
 
     def at_work(self) -> List[Execution]:
-        """Return those that have begun and not ended, without those given up on, oldest first."""
+        """Return those that have begun and not ended or been given up, the oldest first."""
         return [
             execution
             for execution in self._running.values()
@@ -41,7 +41,7 @@ class RunningExecutions:
         ]
 
     def add(self, execution: Execution, now: float) -> None:
-        """Take up ``execution``, which is handed out ``now``; watch its job's timeout."""
+        """Add ``execution``, which is handed out ``now``, and watch its job's timeout."""
         self._running[execution.number] = execution
         timeout = execution.scheduled.timeout
         if timeout is None:
@@ -52,18 +52,18 @@ class RunningExecutions:
             heapq.heapify(self._deadlines)
 
     def end(self, execution: Execution) -> bool:
-        """Take out ``execution``, which has ended; return False if it was given up on before."""
+        """Remove ``execution``, which has ended; return False if it was given up before."""
         self._timed_out.pop(execution.number, None)
         return self._running.pop(execution.number, None) is not None
 
     def next_check(self) -> Optional[float]:
-        """Return when :meth:`give_up_on_overdue` is to be called next."""
+        """Return when to call :meth:`give_up_on_overdue` next."""
         while self._deadlines and self._deadlines[0][1] not in self._running:
             heapq.heappop(self._deadlines)
         return self._deadlines[0][0] if self._deadlines else None
 
     def give_up_on_overdue(self, now: float) -> List[Execution]:
-        """Return those that run for longer than their timeout, counted from their first line.
+        """Return those that have run longer than their timeout, counted from their first line.
 
         Each is returned once.
         """
@@ -71,7 +71,7 @@ class RunningExecutions:
         while self._deadlines and self._deadlines[0][0] <= now:
             execution = self._running.get(heapq.heappop(self._deadlines)[1])
             if execution is None or execution.duration is not None:
-                continue  # it has ended, whether or not the loop has heard of it
+                continue  # it has ended, even if the loop does not know yet
             began = now if execution.entered is None else execution.entered
             deadline = began + (execution.scheduled.timeout or 0.0)
             if deadline <= now:
@@ -82,7 +82,7 @@ class RunningExecutions:
         return overdue
 
     def give_up_on_all(self) -> Tuple[List[Execution], List[Execution]]:
-        """Take out all; return those that run, and those that ran over their timeout before."""
+        """Remove all; return those that run, and those that ran over their timeout before."""
         running, timed_out = list(self._running.values()), list(self._timed_out.values())
         self._running.clear()
         self._timed_out.clear()

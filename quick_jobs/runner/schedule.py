@@ -1,4 +1,4 @@
-"""Which job is due, and when it will be next. Pure: the caller gives the time and the chance."""
+"""Which jobs are due, and when next. Pure: the caller gives the time and the randomness."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from quick_jobs.history.messages import LastStart
     from quick_jobs.registration import RegisteredJob
 
-# Seconds by which the wall clock may move against the monotonic one before clock jobs mind.
+# Seconds by which the wall clock may move against the monotonic one without effect on clock jobs.
 _DRIFT = 1.0
 
 
 class Schedule:
     """The jobs that wait for their next start, the soonest first.
 
-    ``offset`` is what is to be added to monotonic seconds for POSIX time.
+    Monotonic seconds plus ``offset`` are POSIX time.
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Schedule:
         self._offset = self._offset_of_dues = offset
         self._waiting: List[Tuple[float, int, ScheduledJob]] = []
         self._clock_jobs: List[ClockJob] = []
-        # When clock jobs are woken, with their orders: reruns ask for the same again and again.
+        # When clock jobs are woken, with their orders: reruns ask for the same ones repeatedly.
         self._wakes: Set[Tuple[float, int]] = set()
         self._notices: List[Notice] = []
         self._orders = itertools.count()
@@ -43,7 +43,7 @@ class Schedule:
             self.add(job, now)
 
     def add(self, job: RegisteredJob, now: float, last: Optional[LastStart] = None) -> ScheduledJob:
-        """Have ``job`` wait for its first start, or for the one after the ``last`` on record."""
+        """Let ``job`` wait for its first start, or for the one after the ``last`` on record."""
         scheduled = self._scheduled(job, now)
         if last is None:
             scheduled.begin(now, self._offset, self._random())
@@ -53,7 +53,7 @@ class Schedule:
         return scheduled
 
     def put(self, scheduled: ScheduledJob) -> None:
-        """Have a job wait that was made elsewhere."""
+        """Let a job wait that was made elsewhere."""
         self._wait(scheduled)
 
     def _scheduled(self, job: RegisteredJob, now: float) -> ScheduledJob:
@@ -79,7 +79,7 @@ class Schedule:
         return [scheduled for due, _, scheduled in sorted(self._waiting) if moment < due < math.inf]
 
     def set_clock(self, now: float, wall_now: float) -> None:
-        """Take note of the wall clock: clock jobs wait again when it was set, or after a sleep."""
+        """Compare the wall clock: clock jobs wait again if it was set, or after a sleep."""
         self._offset = offset = wall_now - now
         if not self._clock_jobs:
             self._offset_of_dues = offset
@@ -96,14 +96,14 @@ class Schedule:
             self._wait(clock_job)
 
     def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
-        """Take out the jobs that are due, the first ones; each comes back with :meth:`ended`."""
+        """Remove and return the first jobs that are due; each comes back with :meth:`ended`."""
         due: List[ScheduledJob] = []
         while self._waiting and self._waiting[0][0] <= now and len(due) < at_most:
             moment, order, scheduled = heapq.heappop(self._waiting)
             if scheduled.is_clock_job:
                 self._wakes.discard((moment, order))
                 if moment != scheduled.wake:
-                    continue  # it waits for another moment since
+                    continue  # it now waits for another moment
             if scheduled.start(now, self._offset, self._random()):
                 due.append(scheduled)
             if scheduled.is_clock_job:
@@ -111,12 +111,12 @@ class Schedule:
         return due
 
     def ended(self, scheduled: ScheduledJob, now: float, rerun: bool) -> None:
-        """Let a job wait again: until it is due, or not at all with ``rerun``."""
+        """Let a job wait again until it is due; with ``rerun`` it is due at once."""
         scheduled.end(now, self._offset, rerun)
         self._wait(scheduled)
 
     def take_notices(self) -> List[Notice]:
-        """Return what has happened since the last call that people should know."""
+        """Return the events since the last call that people should know."""
         notices, self._notices[:] = list(self._notices), []
         return notices
 
@@ -130,7 +130,7 @@ class Schedule:
             heapq.heappush(self._waiting, (*wake, scheduled))
 
     def _drop_outdated(self) -> None:
-        """Take out the first entries of jobs that wait for another moment since."""
+        """Remove the first entries of jobs that now wait for another moment."""
         while self._waiting and self._waiting[0][0] != self._waiting[0][2].wake:
             moment, order, _ = heapq.heappop(self._waiting)
             self._wakes.discard((moment, order))

@@ -1,10 +1,10 @@
-"""A job in the schedule: when it starts for the first time, and when again. Pure.
+"""A job in the schedule: when it starts first, and when it starts again. Pure.
 
-An interval job is due for the first time after a random part of its variance,
-then ``interval`` + random(0, variance) after the moment it was last due. A
-start that comes late does not push the following ones. Only when the next
-start is over before this one has begun does the job count from the present
-again: a stall is followed by one start, not by a burst.
+An interval job is first due after a random part of its variance, then
+``interval`` + random(0, variance) after the moment when it was last due. A
+late start does not delay the following ones. Only if the next start is over
+before this one has begun, the job counts from now: a stall is followed by one
+start, not by a burst.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class ScheduledJob:
     """An interval job. ``due`` is when it starts, or has started, in monotonic seconds.
 
     ``due_at`` is when it was due for its last start without the variance, and
-    ``last_success`` when its last success here started, as POSIX time. Whatever
-    is called ``offset`` is to be added to monotonic seconds for that.
+    ``last_success`` when its last success here started, as POSIX time. Monotonic
+    seconds plus ``offset`` are POSIX time.
     """
 
     __slots__ = (
@@ -37,7 +37,7 @@ class ScheduledJob:
         "timeout",
     )
 
-    #: Whether it follows the wall clock, and is to be woken while it runs.
+    #: Whether it follows the wall clock, and must be woken while it runs.
     is_clock_job = False
 
     def __init__(self, job: RegisteredJob, order: int, due: float) -> None:
@@ -53,7 +53,7 @@ class ScheduledJob:
 
     @property
     def wake(self) -> float:
-        """When :meth:`start` is to be called."""
+        """When to call :meth:`start`."""
         return self.due
 
     def period(self, chance: float) -> float:
@@ -61,12 +61,12 @@ class ScheduledJob:
         return self.job.interval.total_seconds() + self.job.variance.total_seconds() * chance
 
     def begin(self, now: float, offset: float, chance: float) -> None:
-        """Wait for the first start, as if nothing were on record."""
+        """Wait for the first start, without a last start on record."""
         self._nominal = now
         self.due = now + self.job.variance.total_seconds() * chance
 
     def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
-        """Wait for the start that follows the ``last`` one, which some runner made."""
+        """Wait for the start after the ``last`` one, by any runner."""
         if last.is_unfinished:
             self.due = self._nominal = now
             return
@@ -74,7 +74,7 @@ class ScheduledJob:
         self.due = max(now, self._nominal + self.job.variance.total_seconds() * chance)
 
     def start(self, now: float, offset: float, chance: float) -> bool:
-        """Start, as it is due; decide when it starts again. Return whether it does start."""
+        """Start, now that it is due, and decide when to start again; return whether it starts."""
         self.due_at = self._nominal + offset
         self._share = self.job.variance.total_seconds() * chance
         period = self.job.interval.total_seconds() + self._share

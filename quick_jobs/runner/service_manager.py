@@ -1,4 +1,4 @@
-"""Messages to systemd, or to another process that gives a ``NOTIFY_SOCKET``."""
+"""Messages to systemd, or another service manager that sets ``NOTIFY_SOCKET``."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
 class ServiceManager:
-    """A socket for short messages, which are never waited for.
+    """A socket for short messages. Sending never waits.
 
-    ``watchdog`` is after how many seconds without a message the service manager
-    takes the process for dead, None if it does not watch.
+    After ``watchdog`` seconds without a message, the service manager considers the
+    process dead; None if it does not watch.
     """
 
     def __init__(self, address: str, watchdog: Optional[float] = None) -> None:
@@ -25,9 +25,9 @@ class ServiceManager:
 
     @classmethod
     def of(cls, environment: MutableMapping[str, str]) -> Optional[ServiceManager]:
-        """Return the one that the environment names, None without one.
+        """Return the service manager that the environment names, if any.
 
-        Its variables are taken out: what jobs start is not to speak for the runner.
+        Its variables are removed: processes that jobs start must not report for the runner.
         """
         address, microseconds, pid = (environment.pop(name, "") for name in _VARIABLES)
         if not address.startswith(("/", "@")) or not hasattr(socket, "AF_UNIX"):
@@ -39,7 +39,7 @@ class ServiceManager:
         return cls(address, watchdog if watchdog and watchdog > 0 else None)
 
     def tell(self, *lines: str) -> bool:
-        """Send ``lines``; return False if that cannot be done now, as when nobody reads."""
+        """Send ``lines``; return False if that is impossible now, as when nobody reads."""
         try:
             self._socket.sendto("\n".join(lines).encode(), self._address)
         except OSError:

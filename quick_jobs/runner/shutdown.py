@@ -1,4 +1,4 @@
-"""How far a runner is on its way out, and why. Pure: the caller gives the time."""
+"""The phases in which a runner stops, and the reason. Pure: the caller gives the time."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Optional
 LAST_WRITES = 1.0
 
 
-#: What is said of a runner that could not begin; the log has more.
+#: The detail of a runner that could not begin; the log has more.
 REFUSED = "the history cannot be kept"
 
 
@@ -25,8 +25,8 @@ class Phase(enum.Enum):
 class Shutdown:
     """The first reason to stop counts, and the worst exit status.
 
-    Jobs have ``stop_timeout`` seconds to end. What is left of them, and a
-    second at least, is for the history.
+    Jobs have ``stop_timeout`` seconds to end. The history has what is left of
+    them, and at least a second.
     """
 
     def __init__(self, stop_timeout: float) -> None:
@@ -38,7 +38,7 @@ class Shutdown:
         self._stop_timeout = stop_timeout
 
     def begin(self, reason: str, detail: str, exit_status: int, now: float) -> bool:
-        """Begin to stop; return whether that had not begun before."""
+        """Begin to stop; return False if that had begun before."""
         self.exit_status = max(self.exit_status, exit_status)
         if self.phase is not Phase.RUNNING:
             return False
@@ -49,19 +49,19 @@ class Shutdown:
         return True
 
     def hurry(self, now: float) -> None:
-        """Wait no longer for what has not ended."""
+        """Stop waiting for jobs that have not ended."""
         self.exit_status = 1
         self.deadline = now
 
     def is_late(self, now: float) -> bool:
-        """Return whether what this phase waits for has had its time."""
+        """Return whether the time of this phase is over."""
         return self.deadline is not None and now >= self.deadline
 
     def close(self, now: float) -> None:
-        """All jobs have ended or been given up on; the history is next."""
+        """All jobs have ended or been given up; the history is next."""
         self.phase = Phase.CLOSING
         self.deadline = max(self.deadline or now, now + LAST_WRITES)
 
     def finish(self) -> None:
-        """Nothing is left to wait for."""
+        """There is nothing left to wait for."""
         self.phase = Phase.OVER

@@ -1,4 +1,4 @@
-"""Signs of life of a runner's loop, for who watches it from outside, with or without a database."""
+"""Signs of life of a runner's loop for monitoring, with or without a database."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from quick_jobs.runner.service_manager import ServiceManager
 
 
 class SignsOfLife(Observer):
-    """Touches a file every ``heartbeat_interval`` seconds, and tells a service manager.
+    """Touches a file every ``heartbeat_interval`` seconds, and reports to a service manager.
 
-    The service manager hears when the runner runs and when it stops, how much
-    is running, and twice in the time that its watchdog waits that all is well.
+    The service manager gets messages when the runner runs and when it stops, how
+    many jobs are running, and, twice per watchdog time, that all is well.
     """
 
     def __init__(

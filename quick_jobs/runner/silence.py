@@ -5,24 +5,24 @@ from __future__ import annotations
 import enum
 from typing import Optional
 
-# Seconds without an answer that are worth a line in the log.
+# Seconds without an answer until a line in the log.
 _WARN_AFTER = 10.0
 
-# Seconds without an answer after which a connection is taken for dead, unless heartbeats are
-# written less often.
+# Seconds without an answer until a connection is considered dead, unless heartbeats are written
+# less often.
 _BREAK_OFF_AFTER = 30.0
 
-# The same for a runner that stops: half of the usual stop timeout, so that there is time for a new
-# connection, and for a database that is only slow.
+# The same for a stopping runner: half of the usual stop timeout, which leaves time for a new
+# connection, or for a database that is only slow.
 _BREAK_OFF_AFTER_AT_STOP = 2.5
 
-# A call that is younger than this, in seconds, may be answered any moment: to look after each of
-# them would wake an idle runner.
+# A call younger than this, in seconds, may be answered any moment. Checking each such call would
+# wake an idle runner.
 _NOTICED_AFTER = 0.5
 
 
 class Action(enum.Enum):
-    """What is to be done now."""
+    """What to do now."""
 
     WARN = "warn"
     BREAK_OFF = "break off"
@@ -31,9 +31,8 @@ class Action(enum.Enum):
 class Silence:
     """Follows the recorder's calls to its database, each known by when it began.
 
-    A call may be right to take long, as when somebody has locked what it needs.
-    So each one that is broken off doubles the patience with the next, until the
-    database has answered.
+    A call may take long for a good reason, such as a lock. So each call that is
+    broken off doubles the wait for the next one, until the database answers.
     """
 
     def __init__(self, heartbeat_interval: float) -> None:
@@ -45,7 +44,7 @@ class Silence:
         self._is_broken_off = False
 
     def answered(self) -> None:
-        """Forget what was: the database answers."""
+        """Start over: the database answers."""
         self._patience = self._first_patience
 
     def next_check(self, since: Optional[float], now: float, is_stopping: bool) -> Optional[float]:
@@ -61,7 +60,7 @@ class Silence:
         return min(moments, default=None)
 
     def action(self, since: Optional[float], now: float, is_stopping: bool) -> Optional[Action]:
-        """Return what is to be done about the call that began ``since``: each thing once."""
+        """Return what to do about the call that began ``since``. Each action comes once."""
         if since is None:
             return None
         self._follow(since)

@@ -1,6 +1,6 @@
-"""Plans that come to an end: one for jobs run by hand, one for what is due on a timer.
+"""Plans that come to an end: one for jobs run by hand, one for jobs due on a timer.
 
-Pure, but for what they log: the caller gives the time.
+Pure, except for their logging: the caller gives the time.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quick_jobs.runner.single_start import SingleStart
 
 logger = get_logger(__name__, may_wait=False)
 
-#: The exit status where not all has ended that was to run, and nothing has failed.
+#: The exit status if not everything that had to run has ended, and nothing has failed.
 INTERRUPTED = 3
 
 _ALL_ENDED = PlanEnd(JobRunner.DONE, "all that was to run has ended")
@@ -30,7 +30,7 @@ _NOTHING_DUE = PlanEnd(JobRunner.DONE, "nothing is due")
 
 
 class RunNow(Plan):
-    """Starts each job at once, and again for as long as it asks to; then all is over."""
+    """Starts each job at once, and again as long as it asks to, then ends."""
 
     _interrupted_status = INTERRUPTED
 
@@ -43,7 +43,7 @@ class RunNow(Plan):
         now: float,
     ) -> None:
         self._schedule = schedule
-        self._open = 0  # jobs that are to start, or run
+        self._open = 0  # jobs that will start, or run
         self._has_failed = self._was_interrupted = False
         self._begin(jobs, now)
 
@@ -56,7 +56,7 @@ class RunNow(Plan):
         self._open += 1
 
     def announce(self, now: float) -> None:
-        """Log nothing: what starts is logged as it starts."""
+        """Log nothing: each start is logged by itself."""
 
     def next_check(self, now: float) -> Optional[float]:
         return None
@@ -65,7 +65,7 @@ class RunNow(Plan):
         self._schedule.set_clock(now, wall_now)
 
     def resume(self, last_starts: Mapping[str, LastStart], now: float) -> None:
-        """Ignore them: who runs a job by hand wants it now."""
+        """Ignore them: a job that is run by hand starts now."""
 
     def ended(self, outcome: str, reruns: bool) -> None:
         self._has_failed |= outcome in (JobExecution.FAILED, JobExecution.TIMED_OUT)
@@ -77,14 +77,14 @@ class RunNow(Plan):
 
     @property
     def exit_status(self) -> int:  # type: ignore[override]
-        """1 if an execution failed; 3, for runs by hand, if not all has ended that was to run."""
+        """1 if an execution failed; 3 for runs by hand if one that had to run has not ended."""
         if self._has_failed:
             return 1
         return self._interrupted_status if self._open or self._was_interrupted else 0
 
 
 class RunDue(RunNow):
-    """Starts, as soon as the history answers, each job that is due; then all is over.
+    """Starts each job that is due as soon as the history answers, then ends.
 
     If the history does not answer within a minute, the exit status is 1.
     """
@@ -121,7 +121,7 @@ class RunDue(RunNow):
                 self._start(job, now, since)
                 due.append(job.name)
         log_notices(notices)
-        self._has_failed = bool(notices)  # a schedule that gives no time will never be due
+        self._has_failed = bool(notices)  # a schedule without a next time is never due
         if due:
             logger.info("due now: %s", enumeration(due, str))
         else:

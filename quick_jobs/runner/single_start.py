@@ -1,4 +1,4 @@
-"""A job in the schedule that starts once, at once, and again only if it asks to. Pure."""
+"""A job in the schedule that starts once, now, and again only if it asks to. Pure."""
 
 from __future__ import annotations
 

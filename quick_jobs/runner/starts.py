@@ -1,6 +1,6 @@
-"""What is due becomes an execution, whose start is put on record before the job begins.
+"""Makes executions of jobs that are due, and records each start before the job begins.
 
-Pure, but for what it logs: the caller gives the time and the randomness.
+Pure, except for its logging: the caller gives the time and the randomness.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ PreviousSuccess = Callable[[str, Optional[float]], Optional[dt.datetime]]
 
 
 class Starts:
-    """Takes jobs that are due from ``schedule``; each start waits for its record, if it may.
+    """Takes jobs that are due from ``schedule``, and lets each start wait for its record.
 
     The jobs are given an ``env`` that stops with ``stopping``, and asks
     ``previous_success`` with the job's name and its last success here.
@@ -43,18 +43,18 @@ class Starts:
         self._previous_success = previous_success
         self._pending = PendingStarts(record_timeout)
         self._numbers = itertools.count(1)
-        self._behind_since: Optional[float] = None  # when there was no room for all that is due
+        self._behind_since: Optional[float] = None  # when there was no room for all due jobs
 
     def next_due(self) -> Optional[float]:
-        """Return when :meth:`begin_due` has something to begin, or None while it has no room."""
+        """Return when to call :meth:`begin_due` next, None while there is no room."""
         return self._schedule.next_due() if self._pending.room else None
 
     def next_check(self) -> Optional[float]:
-        """Return when :meth:`overdue` is to be called next."""
+        """Return when to call :meth:`overdue` next."""
         return self._pending.next_check()
 
     def begin_due(self, now: float, started_at: float) -> Tuple[List[Record], List[Execution]]:
-        """Return the records of what is due ``now``, and those of it that wait for no record.
+        """Return the records of executions that are due ``now``, and those that need not wait.
 
         ``started_at`` is the same moment as POSIX time.
         """
@@ -81,19 +81,19 @@ class Starts:
         return records, ready
 
     def recorded(self, numbers: Iterable[int]) -> List[Execution]:
-        """Return those of these numbers, which are on record now and can run."""
+        """Return the executions with these numbers, which are on record now and can run."""
         return self._pending.recorded(numbers)
 
     def overdue(self, now: float) -> List[Execution]:
-        """Return those that have waited for too long, and run without a record."""
+        """Return the executions that have waited too long, and run without a record."""
         return self._pending.overdue(now)
 
     def history_is_away(self) -> None:
-        """Have no start wait: nothing will be recorded soon."""
+        """Let no start wait: nothing will be recorded soon."""
         self._pending.history_is_away()
 
     def take_all(self) -> List[Execution]:
-        """Take back all that wait."""
+        """Remove and return all that wait."""
         return self._pending.take_all()
 
     def ended(self, execution: Execution, now: float) -> None:

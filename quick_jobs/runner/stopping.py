@@ -1,4 +1,4 @@
-"""The runner's way out, step by step, as :class:`Shutdown` decides."""
+"""Stops the runner, in the steps of :class:`Shutdown`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = get_logger(__name__, may_wait=False)
 
 
 class Stopping:
-    """Ends the starts that wait, the jobs, the threads, and last the history.
+    """Ends first the starts that wait, then the jobs, the threads, and the history.
 
     ``is_stopping`` tells the jobs. ``stop_after`` is in seconds, counted from ``now``.
     """
@@ -56,7 +56,7 @@ class Stopping:
         self._stop_after = stop_after
 
     def begin(self, reason: str, detail: str, exit_status: int, now: float) -> None:
-        """Begin to stop; if that has begun already, only the exit status can become worse."""
+        """Begin to stop. After that, only the exit status can become worse."""
         if not self._shutdown.begin(reason, detail, exit_status, now):
             return
         self._told_at = now
@@ -80,13 +80,13 @@ class Stopping:
             )
 
     def next_check(self) -> Optional[float]:
-        """Return when :meth:`proceed` is to be called next, whatever happens."""
+        """Return when to call :meth:`proceed` next at the latest."""
         if self._shutdown.phase is Phase.RUNNING and self._stop_after is not None:
             return self._began_at + self._stop_after
         return self._shutdown.deadline
 
     def proceed(self, now: float) -> None:
-        """Take the next step, when its time has come."""
+        """Take the next step, if it is time."""
         self._stop_in_time(now)
         shutdown = self._shutdown
         if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
@@ -107,7 +107,7 @@ class Stopping:
             self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)
 
     def abandon_running(self, now: float) -> None:
-        """Leave without the jobs that do not end."""
+        """Stop waiting for the jobs that do not end."""
         self.has_abandoned = bool(self._running)
         running, timed_out = self._running.give_up_on_all()
         waited = format_duration(dt.timedelta(seconds=round(max(0.1, now - self._told_at), 1)))
@@ -122,7 +122,7 @@ class Stopping:
             logger.error("%s, which ran over its timeout, has not ended since", execution.name)
 
     def close(self, now: float) -> None:
-        """Have the history closed, which takes until all is written."""
+        """Close the history, which takes until everything is written."""
         shutdown = self._shutdown
         shutdown.close(now)
         self._pool.stop()
@@ -130,10 +130,10 @@ class Stopping:
         self._history.stop(StopInfo(shutdown.reason, filtered(shutdown.detail), self._wall_clock()))
 
     def end(self, exit_status: int, now: float) -> int:
-        """Have the threads leave, and tell receivers; return the exit status.
+        """End the threads and send ``runner_stopped``; return the exit status.
 
-        That is ``exit_status`` if nothing has given a worse one. Receivers may use up what is left
-        of the stop timeout, and a second at least.
+        It is ``exit_status`` unless there is a worse one. Receivers have what is left of the stop
+        timeout, and at least a second.
         """
         shutdown = self._shutdown
         if not self.has_abandoned:

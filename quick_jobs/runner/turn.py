@@ -1,15 +1,15 @@
-"""Something that is done once, by whichever thread comes first."""
+"""A task that only the first of several threads does."""
 
 from __future__ import annotations
 
 
 class Turn(list):  # type: ignore[type-arg]
-    """Is there once to be taken. To pop is one step for the interpreter, so it needs no lock."""
+    """Can be taken once. Popping is atomic in the interpreter, so no lock is needed."""
 
     __slots__ = ()
 
     def take(self) -> bool:
-        """Return whether it was there."""
+        """Return True for the first call, then False."""
         try:
             self.pop()
         except IndexError:

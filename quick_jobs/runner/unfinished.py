@@ -1,4 +1,4 @@
-"""Results that show that a job's code has not run: coroutines and generators."""
+"""Detects results of jobs whose code has not run: coroutines and generators."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KINDS = (
 
 
 def refuse_unfinished(result: Any) -> None:
-    """Raise TypeError if what a job has returned is code that waits to be run, and close that."""
+    """Close a coroutine or generator that a job returned, and raise TypeError."""
     for kind, name, remedy in _KINDS:
         if _is_a(result, kind):
             error = TypeError(f"the job returned {name}, whose code is not run: {remedy}")
@@ -39,4 +39,4 @@ def _close(result: Any) -> None:
     closing = result.aclose()
     with contextlib.suppress(StopIteration, StopAsyncIteration):
         closing.send(None)
-        closing.close()  # it awaits something, for which there is no event loop here
+        closing.close()  # it awaits something, which needs an event loop

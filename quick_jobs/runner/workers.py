@@ -18,15 +18,15 @@ logger = get_logger(__name__, may_wait=False)
 
 Task = TypeVar("Task")
 
-# Work that has waited for so long, in seconds, with nobody free asks for another thread. Several
-# times what a thread takes to wake up, and less than anyone notices.
+# Seconds that work waits without a free thread before a thread is added. Several times what a
+# thread takes to wake up, and less than anyone notices.
 GROW_AFTER = 0.005
 
-# A thread without work for so long, in seconds, goes. Longer than most intervals of a busy site.
+# Seconds without work until a thread ends. Longer than most intervals of a busy site.
 IDLE_TIMEOUT = 10.0
 
-# Tasks that the threads there are will have begun after so many checks need no others: each would
-# have a database connection to open and to keep.
+# No thread is added for tasks that the existing threads will have begun after this many checks:
+# each thread opens and keeps a database connection.
 _SOON = 4
 
 # While the process uses more than this share of a core, work waits for the processor and not
@@ -34,15 +34,15 @@ _SOON = 4
 # second, those without this rule had 40 and 132 threads in place of 13 and 21) ...
 _BUSY_CPU_SHARE = 0.3
 
-# ... unless nothing at all has moved for so many checks: then a job holds its thread.
+# ... unless nothing has been begun for this many checks: then a job holds its thread.
 _PATIENCE = 20
 
-# When the machine has had no thread to give, none is asked for so many seconds.
+# Seconds without a further try after the machine could not start a thread.
 _TRY_AGAIN_AFTER = 1.0
 
 
 class Growth:
-    """Decides how many threads to add when work waits. Pure: it is told what has happened."""
+    """Decides how many threads to add when work waits. Pure: the caller gives the facts."""
 
     def __init__(self) -> None:
         self._step = 1

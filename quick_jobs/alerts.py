@@ -1,4 +1,4 @@
-"""What a site is told when its jobs are not well, by the setting ``QUICK_JOBS_ALERTS``."""
+"""The alerts that the setting ``QUICK_JOBS_ALERTS`` sends when something is wrong with jobs."""
 
 from __future__ import annotations
 
@@ -56,12 +56,12 @@ class Alert:
     """Something that a person should know.
 
     ``kind`` is one of :data:`KINDS`, ``job`` the job's name, None for a runner.
-    It has gone on ``since`` (an aware datetime), and has happened ``count``
-    times. ``execution`` is the one that the alert is about, if there is one;
-    it has no ``pk`` if the history did not have it in time. ``subject`` is one
-    line and ``text`` several, ready to be sent: both have been through
-    ``QUICK_JOBS_LOG_FILTER``. ``url`` leads to the page in the admin, None if
-    the site's address is not known.
+    It began at ``since`` (an aware datetime), and has happened ``count`` times
+    in a row. ``execution`` is the execution concerned, if any. It has no ``pk``
+    if it was not in the history in time. ``subject`` is one line and ``text``
+    several, ready to be sent: both have passed ``QUICK_JOBS_LOG_FILTER``.
+    ``url`` leads to the page in the admin, None if the site's address is not
+    known.
     """
 
     kind: str
@@ -77,7 +77,7 @@ class Alert:
 def mail_admins(alert: Alert) -> None:
     """Mail ``alert`` to the site's ``ADMINS``, as Django's function of this name does.
 
-    An SMTP server gets 30 seconds to answer, unless ``EMAIL_TIMEOUT`` says otherwise.
+    An SMTP server gets 30 seconds to answer, unless ``EMAIL_TIMEOUT`` is set.
     """
     if not settings.ADMINS:
         raise ImproperlyConfigured("ADMINS is empty: nobody is mailed that something is wrong.")

@@ -1,4 +1,4 @@
-"""The threads in which an execution's async code runs what is not async, such as the ORM."""
+"""The threads in which an execution's async code runs synchronous code, such as the ORM."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ logger = get_logger(__name__)
 
 
 class AsyncThread:
-    """A thread that one execution has for itself behind ``sync_to_async``, if it needs one.
+    """A thread of one execution's own for ``sync_to_async``, if it needs one.
 
-    By ``async_to_sync`` the ORM runs in the worker's thread, on its connections. By
+    With ``async_to_sync`` the ORM runs in the worker's thread, on its connections. With
     ``asyncio.run`` it would run in a thread that all jobs of the process share, one after
-    the other, with connections that nobody looks after.
+    the other, with connections that nobody closes.
     """
 
     __slots__ = ("_context",)
@@ -33,13 +33,13 @@ class AsyncThread:
         self._context: Optional[object] = None
 
     def enter(self) -> None:
-        """Have the async code of this context, and of those copied from it, use the thread."""
+        """Let the async code of this context, and of copies of it, use the thread."""
         self._context = set_thread_context()
 
     def leave(self, name: str) -> Optional[Future[None]]:
-        """End the thread, if there is one, and close its connections; not waited for.
+        """End the thread, if there is one, and close its connections, without waiting.
 
-        ``name`` is blamed in the log for a transaction that was left open there.
+        The log names ``name`` as the culprit of a transaction that was left open there.
         """
         executor = take_thread_of(self._context)
         if executor is not None:

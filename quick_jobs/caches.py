@@ -28,4 +28,4 @@ def _closes_something(backend: str) -> bool:
     try:
         return import_string(backend).close is not BaseCache.close
     except ImportError:
-        return False  # who uses it is told
+        return False  # its next user gets the error

@@ -1,4 +1,4 @@
-"""System checks, under the tag ``quick_jobs``; but for W005 and W006, none asks a database.
+"""System checks, under the tag ``quick_jobs``. Only W005 and W006 query a database.
 
 =====================  ======================================================================
 ``quick_jobs.E001``    ``QUICK_JOBS_HEARTBEAT_INTERVAL`` is wrong
@@ -75,7 +75,7 @@ _SETTINGS = {
     "quick_jobs.E019": "heartbeat_url",
 }
 
-#: What ``SILENCED_SYSTEM_CHECKS`` may name, to keep it out of the runner's log as well.
+#: The ids that ``SILENCED_SYSTEM_CHECKS`` can keep out of the runner's log as well.
 LEFT_OUT = "quick_jobs.W003"
 
 
@@ -89,7 +89,7 @@ def check_settings(**_: object) -> List[checks.CheckMessage]:
         except ImproperlyConfigured as error:
             default = DEFAULTS[f"QUICK_JOBS_{attribute.upper()}"]
             shown = format_duration(default) if isinstance(default, timedelta) else default
-            hint = f"Without this setting the default holds, {shown}."
+            hint = f"Without this setting the default applies, {shown}."
             messages.append(checks.Error(str(error), hint=hint, id=check_id))
     return messages
 
@@ -116,7 +116,7 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs")
 def check_jobs(**_: object) -> List[checks.CheckMessage]:
-    """Report each job of the installed apps that cannot be run, or is not."""
+    """Report each job of the installed apps that cannot or will not be run."""
     try:
         jobs = all_jobs()
     except ImportFailed as failure:
@@ -140,7 +140,7 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs")
 def check_database(**_: object) -> List[checks.CheckMessage]:
-    """Tell when the database cannot hold the history, as when Python's SQLite is too old."""
+    """Report a database that cannot hold the history, as when Python's SQLite is too old."""
     connection = connections[router.db_for_write(JobExecution)]
     unsuitable = database_of(connection).unsuitable() if is_supported(connection) else None
     if unsuitable is None:
@@ -150,9 +150,9 @@ def check_database(**_: object) -> List[checks.CheckMessage]:
 
 @checks.register(checks.Tags.database)
 def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
-    """Warn when a request can fail because a runner writes to the same file of SQLite.
+    """Warn if requests can fail because a runner writes to the same SQLite file.
 
-    It asks the database, and so runs only where Django allows that: with ``migrate``
+    It queries the database, so it only runs where Django allows that: with ``migrate``
     and ``check --database``.
     """
     using = router.db_for_write(JobExecution)
@@ -180,9 +180,9 @@ def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
 
 @checks.register(checks.Tags.database)
 def check_texts(**options: Any) -> List[checks.CheckMessage]:
-    """Warn when the history's database changes texts without an error.
+    """Warn if the history's database changes texts without an error.
 
-    It asks the database, and so runs only with ``migrate`` and ``check --database``.
+    It queries the database, so it only runs with ``migrate`` and ``check --database``.
     """
     using = router.db_for_write(JobExecution)
     if "databases" in options and using not in (options["databases"] or ()):
@@ -205,7 +205,7 @@ def check_texts(**options: Any) -> List[checks.CheckMessage]:
 
 @checks.register("quick_jobs", deploy=True)
 def check_history_retention(**_: object) -> List[checks.CheckMessage]:
-    """Warn, for a site in production, when nothing ever removes the history."""
+    """Warn, for a site in production, if the history is never pruned."""
     try:
         kept_for_good = conf.history_retention is None
     except ImproperlyConfigured:
@@ -225,9 +225,9 @@ def check_history_retention(**_: object) -> List[checks.CheckMessage]:
 def _either_day(job: RegisteredJob) -> checks.CheckMessage:
     return checks.Warning(
         f"{job.name} starts by {job.schedule!r} on each day that matches the day of the month "
-        "or the day of the week: cron does not ask for both.",
-        hint="If both must hold, write * for one of them, and test the date in the job. "
-        "If either is meant, silence this warning.",
+        "or the day of the week: cron does not require both.",
+        hint="If both must match, write * for one of them, and test the date in the job. "
+        "If one of them is enough, silence this warning.",
         id="quick_jobs.W004",
     )
 
@@ -237,5 +237,5 @@ def _errors(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:
 
 
 def _warnings(failure: JobsError, check_id: str) -> List[checks.CheckMessage]:
-    hint = "This command goes on all the same: the module may need a table that is not there yet."
+    hint = "This command continues anyway: the module may need a table that does not exist yet."
     return [checks.Warning(problem, hint=hint, id=check_id) for problem in failure.problems]

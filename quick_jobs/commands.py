@@ -7,15 +7,15 @@ from typing import Optional
 
 from django.core.management.base import BaseCommand
 
-#: The commands that serve a site, run its jobs, or are there to say what is wrong with it. Any
-#: other may make the tables that a module reads, as migrate does and what calls it.
+#: The commands that serve a site, run its jobs, or report what is wrong with it. Any other one may
+#: create the tables that a module reads, as migrate and its callers do.
 _NEEDING_JOBS = frozenset(("check", "run_job", "run_jobs", "runserver", "test", "testserver"))
 
 
 def running_command() -> Optional[BaseCommand]:
-    """Return the management command that has led here, the innermost of several; None if none has.
+    """Return the management command that is running, the innermost of several, or None.
 
-    The command line does not say: ``call_command()`` has none, and commands call others.
+    The command line does not tell: ``call_command()`` has none, and commands call others.
     """
     frame = inspect.currentframe()
     while frame is not None:
@@ -27,9 +27,9 @@ def running_command() -> Optional[BaseCommand]:
 
 
 def needs_jobs(command: Optional[BaseCommand]) -> bool:
-    """Return whether a site whose jobs cannot be imported is wrong for this command.
+    """Return whether jobs that cannot be imported are an error for this command.
 
-    So it is for one derived from these, and where no command is running, as in a server.
+    They are for subclasses of these commands too, and without a command, as in a server.
     """
     names = (cls.__module__.rpartition(".")[2] for cls in type(command).__mro__)
     return command is None or not _NEEDING_JOBS.isdisjoint(names)

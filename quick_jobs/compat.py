@@ -1,4 +1,4 @@
-"""The few places in which the supported versions of Django differ."""
+"""The few differences between the supported versions of Django."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if django.VERSION >= (4, 1):
         return list(connections.all(initialized_only=True))
 
     def check_before_next_use(connection: BaseDatabaseWrapper) -> None:
-        """Have a dead connection replaced when it is next used, as CONN_HEALTH_CHECKS does."""
+        """Let a dead connection be replaced at its next use, as CONN_HEALTH_CHECKS does."""
         connection.health_check_enabled = True  # type: ignore[attr-defined]
 
     def was_used(connection: BaseDatabaseWrapper) -> bool:
@@ -44,7 +44,7 @@ else:
         return [connection for connection in used if connection is not None]
 
     def check_before_next_use(connection: BaseDatabaseWrapper) -> None:
-        """Replace a dead connection now, for want of CONN_HEALTH_CHECKS."""
+        """Replace a dead connection now: this Django has no CONN_HEALTH_CHECKS."""
         if connection.connection is not None and not connection.is_usable():
             connection.close()
 
@@ -68,12 +68,12 @@ if django.VERSION >= (3, 0):
     def run_async(func: Callable[[], Awaitable[Result]]) -> Result:
         """Run an ``async def`` in a new event loop, in a thread of its own.
 
-        Its code that is not async runs in this thread. This one may not have a running event loop.
+        Its synchronous code runs in this thread, which may not have a running event loop.
         """
         return AsyncToSync(func, force_new_loop=True)()
 
     def set_thread_context() -> Optional[object]:
-        """Have ``sync_to_async`` in this context use a thread of its own, and return its key."""
+        """Let ``sync_to_async`` in this context use a thread of its own, and return its key."""
         if ThreadSensitiveContext is None:
             return None
         key = ThreadSensitiveContext()
@@ -81,7 +81,7 @@ if django.VERSION >= (3, 0):
         return key
 
     def take_thread_of(key: Optional[object]) -> Optional[Executor]:
-        """Return the executor of what :func:`set_thread_context` returned, if it was used."""
+        """Return the executor for the key from :func:`set_thread_context`, if it was used."""
         if key is None:
             return None
         executors: MutableMapping[object, Executor]
@@ -91,7 +91,7 @@ if django.VERSION >= (3, 0):
     def shared_async_executor() -> Optional[Executor]:
         """Return the one executor of all async code, if there is no other and it was used.
 
-        In its own thread this is None: to wait there for what it runs would never end.
+        In its own thread this is None: waiting there for its work would never end.
         """
         if ThreadSensitiveContext is not None:
             return None
@@ -117,7 +117,7 @@ else:
     RUNS_ASYNC = False
 
     def run_async(func: Callable[[], Awaitable[Result]]) -> Result:
-        """Refuse to: this Django has nothing async."""
+        """Refuse: this Django has no async support."""
         raise TypeError("an async function needs Django 3.0 or newer")
 
     def set_thread_context() -> Optional[object]:
@@ -137,7 +137,7 @@ else:
         return False
 
 
-#: What atomic() calls to begin a transaction in SQLite.
+#: The function that atomic() calls to begin a transaction in SQLite.
 START_TRANSACTION = "_start_transaction_under_autocommit"
 
 if django.VERSION >= (5, 1):
@@ -169,7 +169,7 @@ else:
 
 
 def _starts_in_its_own_way(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether a backend or a receiver of the site's own says how transactions begin."""
+    """Return whether a site's own backend or receiver decides how transactions begin."""
     from django.db.backends.sqlite3.base import DatabaseWrapper  # not every Python has sqlite3
 
     own = getattr(type(connection), START_TRANSACTION)
@@ -177,8 +177,8 @@ def _starts_in_its_own_way(connection: BaseDatabaseWrapper) -> bool:
     return is_replaced or START_TRANSACTION in vars(connection)
 
 
-#: What knows time zones, in the order of preference. The second is for Python before 3.9, the
-#: third comes with Django before 4.0, and brings the zones of a system that has none.
+#: The modules with time zones, in the order of preference. The second is for Python before 3.9. The
+#: third comes with Django before 4.0, and has zones even if the system has none.
 _ZONES = (("zoneinfo", "ZoneInfo"), ("backports.zoneinfo", "ZoneInfo"), ("pytz", "timezone"))
 
 
@@ -198,7 +198,7 @@ def zone_named(name: str) -> dt.tzinfo:
     raise error
 
 
-@functools.lru_cache(maxsize=None)  # to look for a module that is not there takes long
+@functools.lru_cache(maxsize=None)  # looking for a module that does not exist takes long
 def _imported(module: str, attribute: str) -> Optional[Callable[[str], dt.tzinfo]]:
     try:
         found: Callable[[str], dt.tzinfo] = getattr(importlib.import_module(module), attribute)
@@ -220,5 +220,5 @@ else:
         """Return the arguments for sending mail with a time limit, where the site has set none."""
         connection: Any = get_connection()
         if getattr(connection, "timeout", 0) is None:
-            connection.timeout = 30  # Django waits without an end
+            connection.timeout = 30  # Django waits without limit
         return {"connection": connection}

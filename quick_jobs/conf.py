@@ -1,4 +1,4 @@
-"""The settings: all optional, read here and nowhere else, each time they are asked for."""
+"""The settings: all optional, and read only here, each time they are needed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DEFAULTS: Dict[str, Any] = {
     "QUICK_JOBS_HEARTBEAT_URL": None,
 }
 
-#: Both ends of a traceback and a word about what is missing between them fit in this.
+#: The least value: both ends of a traceback and a notice between them fit in this.
 LEAST_MAX_TRACEBACK = 1024
 
 #: The same for the log of an execution.
@@ -45,8 +45,8 @@ LEAST_MAX_LOG = 1024
 #: The values of ``QUICK_JOBS_LOG``.
 LOG_ALL, LOG_FAILURES, LOG_OFF = "all", "failures", "off"
 
-#: Where the release is looked for without ``QUICK_JOBS_RELEASE``: the variables that Sentry's
-#: users set, and those that platforms and builds set by themselves.
+#: The variables that are tried for the release without ``QUICK_JOBS_RELEASE``: those that Sentry's
+#: users set, and those that platforms and builds set.
 RELEASE_VARIABLES = (
     "SENTRY_RELEASE",
     "HEROKU_SLUG_COMMIT",
@@ -62,22 +62,22 @@ class Conf:
 
     @property
     def heartbeat_interval(self) -> timedelta:
-        """How often a runner says that it is alive."""
+        """The time between two heartbeats of a runner."""
         return _positive_duration("QUICK_JOBS_HEARTBEAT_INTERVAL")
 
     @property
     def lost_after(self) -> timedelta:
-        """How old the last heartbeat of a runner is when it counts as lost."""
+        """The age of the last heartbeat from which on a runner is lost."""
         return _positive_duration("QUICK_JOBS_LOST_AFTER")
 
     @property
     def start_record_timeout(self) -> timedelta:
-        """How long a job waits at most for its start to be on record."""
+        """How long a job waits at most until its start is on record."""
         return _duration("QUICK_JOBS_START_RECORD_TIMEOUT")
 
     @property
     def history_retention(self) -> Optional[timedelta]:
-        """How long the history is kept, or None: for good, unless it is pruned by hand."""
+        """How long the history is kept; None: until it is pruned by hand."""
         if _value("QUICK_JOBS_HISTORY_RETENTION") is None:
             return None
         return _positive_duration("QUICK_JOBS_HISTORY_RETENTION")
@@ -89,7 +89,7 @@ class Conf:
 
     @property
     def log(self) -> str:
-        """Of which executions the log is kept: ``LOG_ALL``, ``LOG_FAILURES`` or ``LOG_OFF``."""
+        """For which executions the log is kept: ``LOG_ALL``, ``LOG_FAILURES`` or ``LOG_OFF``."""
         value = _value("QUICK_JOBS_LOG")
         if value not in (LOG_ALL, LOG_FAILURES, LOG_OFF):
             raise ImproperlyConfigured(
@@ -116,7 +116,7 @@ class Conf:
 
     @property
     def log_filter(self) -> Optional[Callable[[str], str]]:
-        """What is applied to every text before it is stored or sent, or None."""
+        """The function that is applied to every text before it is stored or sent, or None."""
         found: Optional[Callable[[str], str]] = _callable(
             "QUICK_JOBS_LOG_FILTER", "a callable from text to text"
         )
@@ -136,7 +136,7 @@ class Conf:
 
     @property
     def status_token(self) -> Optional[str]:
-        """What opens the view of ``quick_jobs.urls`` as a bearer token, or None: staff only."""
+        """The bearer token for the view of ``quick_jobs.urls``; None: staff only."""
         value = _value("QUICK_JOBS_STATUS_TOKEN")
         if value is None:
             return None
@@ -149,7 +149,7 @@ class Conf:
 
     @property
     def alerts(self) -> Optional[Callable[[Alert], object]]:
-        """What is called with each alert, or None."""
+        """The function that is called with each alert, or None."""
         found: Optional[Callable[[Alert], object]] = _callable(
             "QUICK_JOBS_ALERTS", "a callable that takes an alert"
         )
@@ -157,7 +157,7 @@ class Conf:
 
     @property
     def alert_after(self) -> int:
-        """After how many failures in a row a job's failure is an alert."""
+        """How many failures of a job in a row make an alert."""
         value = _value("QUICK_JOBS_ALERT_AFTER")
         if isinstance(value, bool) or not isinstance(value, int) or value < 1:
             raise ImproperlyConfigured(
@@ -168,12 +168,12 @@ class Conf:
 
     @property
     def alert_reminder(self) -> timedelta:
-        """After how long something that goes on is an alert again."""
+        """The time between an alert and a reminder that it still holds."""
         return _positive_duration("QUICK_JOBS_ALERT_REMINDER")
 
     @property
     def heartbeat_url(self) -> Optional[str]:
-        """What is fetched while a runner works, or None."""
+        """The URL that is fetched while a runner works, or None."""
         value = _value("QUICK_JOBS_HEARTBEAT_URL")
         if value is None:
             return None

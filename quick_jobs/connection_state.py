@@ -1,4 +1,4 @@
-"""What is on one of Django's connections besides the session: put back to what it was when new."""
+"""Resets the attributes of Django's connections to what they were when new."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Dict, FrozenSet, Optional
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import cached_property
 
-#: What Django knows of a session that goes on. It is right only as long as the session is open.
+#: Attributes with what Django knows of a session. They are right only while it is open.
 _OF_THE_SESSION = frozenset(
     {
         "_thread_ident",
@@ -42,12 +42,11 @@ _ABSENT = object()
 
 
 class ConnectionState:
-    """The attributes of a connection that is new; :meth:`reset` leaves it with these alone.
+    """The attributes of a new connection; :meth:`reset` restores these.
 
-    This is what a new object for each execution would do, without the price: 7 µs, and on
-    MySQL a query. While the session is open, what connecting itself has put on the connection
-    stays, be it of Django, the backend or a receiver of ``connection_created``. What Django
-    has found out about the server always stays.
+    A new object for each execution would have the same effect, but cost 7 µs, and a query on
+    MySQL. While the session is open, attributes stay that were set on connecting, by Django,
+    the backend or a receiver of ``connection_created``. Facts about the server always stay.
     """
 
     def __init__(self, connection: BaseDatabaseWrapper) -> None:
@@ -59,7 +58,7 @@ class ConnectionState:
         self._connected: Optional[_Attributes] = None
 
     def reset(self) -> None:
-        """Take everything off the connection that was put on it since it was new."""
+        """Remove everything that was set on the connection since it was new."""
         if self.connection.connection is None:
             state = self._new
         elif self._connected is None:
@@ -69,14 +68,14 @@ class ConnectionState:
         state.restore(self._attributes, type(self.connection))
 
     def _connect(self) -> None:
-        """Connect, and keep in mind what was on the connection before and after."""
+        """Connect, and remember the attributes before and after."""
         self._connected = None
         self._before_connecting = _Moment(self.connection)
         type(self.connection).connect(self.connection)
         self._after_connecting = _Moment(self.connection)
 
     def _new_but_connected(self) -> _Attributes:
-        """Return what is on the connection when it is new and connected."""
+        """Return the attributes of the connection when it is new and connected."""
         before, after = self._before_connecting, self._after_connecting
         attributes = self._new.copies()
         wrappers = attributes["execute_wrappers"] + [
@@ -92,7 +91,7 @@ class ConnectionState:
 
 
 class _Moment:
-    """What is on a connection at a moment."""
+    """The attributes of a connection at a moment."""
 
     __slots__ = ("attributes", "execute_wrappers")
 
@@ -116,12 +115,12 @@ class _Attributes:
         self._except_for = except_for
 
     def copies(self) -> Dict[str, Any]:
-        """Return them as they were, to be changed."""
+        """Return copies of the attributes as they were."""
         containers = {name: copy.copy(value) for name, value in self._containers.items()}
         return {**self._values, **containers}
 
     def restore(self, attributes: Dict[str, Any], owner: type) -> None:
-        """Make ``attributes``, which are those of an ``owner``, what they were."""
+        """Restore ``attributes`` of an ``owner``."""
         for name in attributes.keys() - self._values.keys():
             if name not in self._except_for and not _is_bookkeeping(owner, name):
                 del attributes[name]
@@ -133,9 +132,9 @@ class _Attributes:
 
 @functools.lru_cache(maxsize=1000)
 def _is_bookkeeping(owner: type, name: str) -> bool:
-    """Return whether Django itself fills in the attribute when it needs it.
+    """Return whether Django sets the attribute by itself when needed.
 
-    Those are facts about the server, and numbers that may not come twice in a session.
+    These are facts about the server, and numbers that must be unique in a session.
     """
     for base in owner.__mro__:
         if name in vars(base):

@@ -1,4 +1,4 @@
-"""The database connections of a thread: made ready for an execution, and left clean after it."""
+"""The database connections of a thread: prepared for an execution, and cleaned after it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ logger = get_logger(__name__)
 
 
 class _Thread(threading.local):
-    """A thread's connections, which stay from one execution to the next."""
+    """A thread's connections, which stay open from one execution to the next."""
 
     def __init__(self) -> None:
         self.used: List[BaseDatabaseWrapper] = []
@@ -33,7 +33,7 @@ _thread = _Thread()
 
 
 def discard(connection: BaseDatabaseWrapper) -> None:
-    """Close a connection for good: one closed inside a transaction would stay unusable."""
+    """Close a connection completely: one closed inside a transaction would stay unusable."""
     try:
         connection.close()
     except Exception as exc:
@@ -44,7 +44,7 @@ def discard(connection: BaseDatabaseWrapper) -> None:
 
 
 def prepare_connections() -> None:
-    """Have connections that an execution left in this thread replaced if they are dead."""
+    """Let connections that an execution left in this thread be replaced if they are dead."""
     for state in list(_thread.states.values()):
         connection = state.connection
         try:
@@ -53,29 +53,29 @@ def prepare_connections() -> None:
         except Exception:
             discard(connection)
     for alias in _thread.kept:
-        # What a job puts on a connection whose session is kept is known only from before the job.
+        # To find what a job sets on a kept connection, its attributes must be known before the job.
         if alias not in _thread.states:
-            with contextlib.suppress(Exception):  # the job that uses it is told
+            with contextlib.suppress(Exception):  # the job that uses it gets the error
                 _thread.states[alias] = ConnectionState(connections[alias])
 
 
 def leave_connections_clean(name: str) -> None:
-    """End what ``name``, who is blamed in the log, left open on this thread's connections."""
+    """End what ``name`` left open on this thread's connections, and log it by that name."""
     _thread.used = [
         connection for connection in initialized_connections() if _leave_clean(connection, name)
     ]
 
 
 def _leave_clean(connection: BaseDatabaseWrapper, name: str) -> bool:
-    """Leave a connection clean, and return True; or discard it, and return False."""
+    """Clean a connection and return True, or discard it and return False."""
     if connection.in_atomic_block:
         logger.warning("%s left a transaction open; it is rolled back", name)
         discard(connection)
         return False
     try:
         if was_used(connection):
-            # Django knows nothing of a transaction that was begun by hand, which this ends,
-            # nor of a driver's connection that was closed, with which it fails.
+            # This also ends a transaction that was begun by hand, unknown to Django. It fails if
+            # the driver's connection was closed.
             connection.rollback()
         connection.close_if_unusable_or_obsolete()
     except Exception:
@@ -86,9 +86,9 @@ def _leave_clean(connection: BaseDatabaseWrapper, name: str) -> bool:
 
 
 def reset_connections() -> None:
-    """Take everything off this thread's connections that was put on them since they were new.
+    """Remove everything that was set on this thread's connections since they were new.
 
-    To be called after :func:`leave_connections_clean`.
+    Call it after :func:`leave_connections_clean`.
     """
     for connection in _thread.used:
         state = _thread.states.get(connection.alias)

@@ -1,4 +1,4 @@
-"""What the commands show: the log where none is configured for ``quick_jobs``, and messages."""
+"""The output of the commands: messages, and the log if none is configured."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ _LEVELS = {
     3: {"quick_jobs": logging.DEBUG},
 }
 
-# Control characters, what ends a line elsewhere, what turns the direction of writing around, and
-# halves of characters, which no terminal can show. Tabs and the ends of lines stay.
+# Control characters, unusual ends of lines, changes of the writing direction, and surrogates, which
+# no terminal can show. Tabs and normal ends of lines stay.
 _UNPRINTABLE = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
 
 
 def printable(text: str) -> str:
-    """Return ``text`` as it may be shown on a terminal, where texts of others could pass for ours.
+    """Return ``text`` safe for a terminal, so that foreign text cannot pass for ours.
 
-    Its lines after the first are indented by four spaces, and characters that a terminal obeys
-    are written as escapes.
+    Lines after the first are indented by four spaces, and control characters are written as
+    escapes.
     """
     text = text.replace("\r\n", "\n").rstrip("\n").replace("\n", "\n    ")
     return _UNPRINTABLE.sub(_escape, text)

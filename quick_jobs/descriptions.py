@@ -1,4 +1,4 @@
-"""What a job does, by the first line of its docstring."""
+"""The description of a job: the first line of its docstring."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Any
 
 from django.utils.functional import Promise
 
-#: As many characters as the history keeps of a description.
+#: Characters of a description that the history keeps.
 LONGEST_DESCRIPTION = 255
 
 
 def description_of(func: object) -> str:
     """Return the first line of the docstring in at most 255 characters, cut at a word.
 
-    It is empty without a docstring, and when it is no text. Whatever its own code does, this
-    does not raise.
+    It is empty without a docstring, or if that is not text. This never raises, whatever the
+    docstring's own code does.
     """
     try:
         doc = _docstring(func).replace("\0", "\\x00").encode("utf-8", "backslashreplace").decode()

@@ -1,4 +1,4 @@
-"""What a job is given: ``RunEnv``, its way to talk to the runner."""
+"""``RunEnv``, the object with which a job talks to the runner."""
 
 from __future__ import annotations
 
@@ -13,18 +13,19 @@ from quick_jobs.tracebacks import members_of
 
 Item = TypeVar("Item")
 
-# Exceptions of a group that are looked at: a group might be a member of itself.
+# Exceptions of a group that are checked: a group might contain itself.
 _MOST_MEMBERS = 100_000
 
 
 class RunInterrupted(Exception):
-    """Raised inside a job when the runner is stopping; let it pass, and the job ends well."""
+    """Raised in a job when the runner is stopping. Do not catch it: the job then ends cleanly."""
 
 
 def is_interruption(error: BaseException) -> bool:
     """Return whether ``error`` is :exc:`RunInterrupted`, or an exception group of nothing else.
 
-    What it is counts, not what it says it is; and whatever its own code does, this does not raise.
+    Its real class counts, not what it claims to be. This never raises, whatever the exception's
+    own code does.
     """
     errors, seen = [error], 0
     while errors:
@@ -43,11 +44,11 @@ def is_interruption(error: BaseException) -> bool:
 class RunEnv:
     """The environment of one execution of a job.
 
-    Its requests take effect when the execution ends. What it notes and reports is in memory, and
-    goes on record with the next heartbeat and at the end. Any thread may do so.
+    Its requests take effect when the execution ends. Notes and progress stay in memory, and are
+    recorded with the next heartbeat and at the end. Any thread may call its methods.
 
-    ``noted`` is the last note, or "". ``reached`` is the last progress: how much is done, and of
-    how much, if that is known; or None.
+    ``noted`` is the last note, or "". ``reached`` is the last progress, or None: how much is done,
+    and the total, if that is known.
     """
 
     __slots__ = (
@@ -80,8 +81,8 @@ class RunEnv:
     def due_at(self) -> dt.datetime:
         """When this execution was due, without the variance; aware, in UTC.
 
-        A start that makes up for a time that was missed has that time. A run
-        by hand and a rerun are due when they start.
+        For a start that makes up for a missed time, it is that time. A run by
+        hand and a rerun are due when they start.
         """
         return dt.datetime.fromtimestamp(self._due_at, dt.timezone.utc)
 
@@ -89,8 +90,8 @@ class RunEnv:
     def previous_success(self) -> Optional[dt.datetime]:
         """When the last execution of this job that succeeded started; aware, in UTC.
 
-        None if there is none on record, or no history is kept. The database is
-        asked when this is read for the first time, and its errors are raised.
+        None if there is none on record, or no history is kept. The first access
+        queries the database, and raises its errors.
         """
         if callable(self._previous_success):
             self._previous_success = self._previous_success()
@@ -118,23 +119,24 @@ class RunEnv:
     async def asleep(self, time: Duration) -> None:
         """Sleep for ``time`` as :meth:`sleep` does, in an ``async def`` job: ``await`` it.
 
-        The other tasks of the event loop go on meanwhile.
+        Other tasks of the event loop go on meanwhile.
         """
         self.raise_if_stopping()
         await sleep_until_set(self._stopping, to_timedelta(time, "time").total_seconds())
         self.raise_if_stopping()
 
     def note(self, text: object) -> None:
-        """Leave a note with this execution, such as "14 sent, 2 refused", in place of the last one.
+        """Set the note of this execution, such as "14 sent, 2 refused". It replaces the last one.
 
-        It is ``str(text)`` on one line, of which 255 characters are stored.
+        It is ``str(text)`` on one line; 255 characters are stored.
         """
         self.noted = as_note(text)
 
     def progress(self, done: float, total: Optional[float] = None) -> None:
-        """Report that ``done`` is done, of ``total`` if that is known. It takes no time.
+        """Report that ``done`` is done, of ``total`` if that is known. Takes next to no time.
 
-        Raises TypeError if one is no number, and ValueError if it is negative or not finite.
+        Raises TypeError for a value that is not a number, and ValueError if it is negative or not
+        finite.
         """
         if type(done) is not int or done < 0:
             done = amount(done, "done")
@@ -145,12 +147,12 @@ class RunEnv:
     def track(self, iterable: Iterable[Item], total: Optional[float] = None) -> Iterator[Item]:
         """Iterate over ``iterable``, and report progress after each item.
 
-        ``total`` is by default its ``len()``, if it has one. A queryset has: it fetches all its
-        rows at once, as it does when it is iterated over. With its ``iterator()``, give
+        ``total`` is by default its ``len()``, if it has one. A queryset has one, and fetches all
+        rows for it, as it does for iteration. With its ``iterator()``, pass
         ``total=queryset.count()``.
 
-        Between two items :exc:`RunInterrupted` is raised if the runner is stopping, before the next
-        one is taken.
+        If the runner is stopping, :exc:`RunInterrupted` is raised between two items, before the
+        next one is taken.
         """
         if total is None:
             total = length_of(iterable)
@@ -171,13 +173,13 @@ class RunEnv:
             self.progress(done, total)
 
     def request_rerun(self) -> None:
-        """Have this job started again at once, without delay, when this execution ends."""
+        """Start this job again at once, without delay, when this execution ends."""
         self.rerun_requested = True
 
     def request_stop(self) -> None:
-        """Have the runner, with all its jobs, stop cleanly when this execution ends."""
+        """Stop the runner, with all its jobs, cleanly when this execution ends."""
         self.stop_requested = True
 
     def request_fatal_errors(self) -> None:
-        """Have an error in this execution stop the runner with exit status 1."""
+        """Let an error in this execution stop the runner with exit status 1."""
         self.fatal_errors_requested = True

@@ -1,4 +1,4 @@
-"""``register_job``, which makes a function a job, and what is known of a job."""
+"""``register_job``, which makes a function a job, and the registered jobs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     JobFunction = Callable[[RunEnv], object]
 
-#: As many characters as the history keeps of a job's name.
+#: Characters of a job's name that the history keeps.
 LONGEST_NAME = 255
 
 _NO_INTERVAL = timedelta(0)
@@ -30,7 +30,7 @@ _NO_VARIANCE = timedelta(0)
 
 
 class RegisteredJob:
-    """A function with its schedule; to be called like the function itself."""
+    """A function with its schedule. It can be called like the function itself."""
 
     def __init__(
         self,
@@ -67,7 +67,7 @@ class RegisteredJob:
 
     @property
     def is_async(self) -> bool:
-        """Whether a call may return a coroutine: it is an ``async def``, or made around one."""
+        """Whether a call may return a coroutine: it is an ``async def`` or wraps one."""
         return self._is_async
 
     @property
@@ -77,22 +77,22 @@ class RegisteredJob:
 
     @property
     def variance(self) -> timedelta:
-        """The most that chance adds to the interval, or to a time of the schedule."""
+        """The most that is added at random to the interval, or to a time of the schedule."""
         return self._variance
 
     @property
     def timeout(self) -> Optional[timedelta]:
-        """How long an execution may take, or None: as long as it likes."""
+        """How long an execution may take, None for no limit."""
         return self._timeout
 
     @property
     def schedule(self) -> Optional[Schedule]:
-        """The times at which it starts, or None: it has an interval."""
+        """The times at which it starts, None if it has an interval."""
         return self._schedule
 
     @property
     def resume(self) -> bool:
-        """Whether the schedule goes on over a restart of the runner."""
+        """Whether the schedule continues over a restart of the runner."""
         return self._resume
 
     @property
@@ -117,7 +117,7 @@ class RegisteredJob:
 
     @property
     def is_current(self) -> bool:
-        """Whether its module is still the one that was imported: it was not loaded again since."""
+        """Whether its module is still the one that was imported, and was not reloaded since."""
         # A module has a new spec each time it is loaded.
         module, spec = self._imports[0] if self._imports else (self._func.__module__, None)
         return module in sys.modules and (
@@ -126,7 +126,7 @@ class RegisteredJob:
 
     @property
     def location(self) -> str:
-        """Where the function is written, like ``/srv/shop/jobs.py, line 12``."""
+        """Where the function is defined, like ``/srv/shop/jobs.py, line 12``."""
         function: object = self._func
         with contextlib.suppress(ValueError):  # it is wrapped in itself
             function = inspect.unwrap(self._func)
@@ -157,16 +157,16 @@ def register_job(
     resume: bool = False,
     ping: Optional[str] = None,
 ) -> Callable[[JobFunction], JobFunction]:
-    """Have the function run again ``interval`` plus a random part of ``variance`` after each start.
+    """Run the function again ``interval`` plus a random part of ``variance`` after each start.
 
     Durations are numbers of seconds or ``timedelta``. ``interval`` may be a
     schedule instead, such as ``at("03:00")``: the function then runs at its
-    times, each plus a random part of ``variance``. When an execution takes
-    longer than ``timeout``, the runner stops with an error. With
-    ``enabled=False`` the function stays what it is. With ``resume=True`` the
-    schedule goes on over a restart of the runner. ``ping`` is a URL that the
-    runner fetches when the job starts and ends. Raises TypeError and ValueError
-    that name the argument and the function.
+    times, each plus a random part of ``variance``. If an execution takes longer
+    than ``timeout``, the runner stops with an error. With ``enabled=False`` the
+    function is not registered. With ``resume=True`` the schedule continues over
+    a restart of the runner. ``ping`` is a URL that the runner fetches when the
+    job starts and ends. Raises TypeError and ValueError that name the argument
+    and the function.
     """
     given, given_resume = cast(object, interval), cast(object, resume)
     schedule = cast(Schedule, given) if is_schedule(given) else None
@@ -211,7 +211,7 @@ def register_job(
 
 
 def registered_as(name: str) -> Tuple[RegisteredJob, ...]:
-    """Return the jobs registered as ``name``: more than one is a mistake in its module.
+    """Return the jobs registered as ``name``. More than one is a mistake in a module.
 
     Loading a module again replaces its jobs.
     """
@@ -219,18 +219,18 @@ def registered_as(name: str) -> Tuple[RegisteredJob, ...]:
 
 
 def registered_jobs() -> List[RegisteredJob]:
-    """Return all jobs that are registered, in whatever modules."""
+    """Return all registered jobs, from any module."""
     return [job for jobs in list(_registered.values()) for job in jobs if job.is_current]
 
 
-#: By name. It has those, too, that no module keeps as an attribute.
+#: By name, including those that no module keeps as an attribute.
 _registered: Dict[str, Tuple[RegisteredJob, ...]] = {}
 
 
 def schedule_of(name: str, stored: str) -> Optional[Schedule]:
-    """Return the schedule of the job ``name``: as it is registered, else as its row has it.
+    """Return the schedule of the job ``name`` as it is registered, or else from its row.
 
-    None for a job with an interval, and where ``stored`` is not of ``at`` or ``cron``.
+    None for a job with an interval, and if ``stored`` is not of ``at`` or ``cron``.
     """
     registered = registered_as(name)
     return registered[-1].schedule if registered else parse_schedule(stored)

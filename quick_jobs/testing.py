@@ -1,12 +1,12 @@
-"""For the tests of jobs: an ``env`` that never waits, and a way to run a job once.
+"""Tools for tests of jobs: an ``env`` that never waits, and a function that runs a job once.
 
-A job can be called like the function that it is::
+A job can be called like a plain function::
 
     env = FakeEnv()
     send_emails(env)
     assert env.sleeps == [60]
 
-:func:`run_job` runs it as a runner does, and returns how it ended.
+:func:`run_job` runs it as a runner does, and returns the result.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ __all__ = ["FakeEnv", "JobRun", "run_job"]
 
 
 class FakeEnv(RunEnv):
-    """An ``env`` that shows what a job does with it, and does what the test says.
+    """An ``env`` that records what a job does with it, and is controlled by the test.
 
     Its ``sleep()`` and ``asleep()`` return at once. ``sleeps`` are the times, in
     seconds, for which they were called, and ``on_sleep``, if given, is called with each of them.
@@ -53,12 +53,12 @@ class FakeEnv(RunEnv):
     progress: a pair of what is done and the total, or None.
 
     The runner stops when the test calls :meth:`stop`, or with ``stop_at=n``
-    when the job looks for the nth time, by ``is_stopping``,
-    ``raise_if_stopping()``, ``sleep()`` or ``asleep()``: with 1 it is stopping from the start.
-    Without either, a job that goes on until it is stopped never ends.
+    when the job checks for the nth time, by ``is_stopping``,
+    ``raise_if_stopping()``, ``sleep()`` or ``asleep()``. With 1 it is stopping from the start.
+    Without either, a job that runs until it is stopped never ends.
 
-    ``due_at`` and ``previous_success`` are what the job reads there: aware
-    datetimes; by default the present and None.
+    ``due_at`` and ``previous_success`` are the values that the job reads: aware
+    datetimes, by default now and None.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class FakeEnv(RunEnv):
         self._on_sleep = on_sleep
 
     def stop(self) -> None:
-        """Have the runner stop from now on."""
+        """Let the runner be stopping from now on."""
         self._stopping.set()
 
     @property
@@ -119,13 +119,13 @@ def _aware(moment: dt.datetime, what: str) -> dt.datetime:
 
 
 class JobRun(NamedTuple):
-    """How a job ended that a test has run.
+    """The result of a job that a test has run.
 
-    ``outcome`` is one of ``JobExecution``'s. ``exception`` is what it failed
-    with, or None, and ``error`` that in one line, as the history tells it.
-    ``execution`` is its row in the history, or None if that was not wanted.
-    ``log`` is what it has logged and printed, as the history has it, and ``note`` what it
-    left with ``env.note()`` or returned, or "".
+    ``outcome`` is one of ``JobExecution``'s. ``exception`` is the exception with
+    which it failed, or None, and ``error`` that in one line, as in the history.
+    ``execution`` is its row in the history, None without ``history``.
+    ``log`` is what it logged and printed, as in the history, and ``note`` is what it
+    passed to ``env.note()`` or returned, or "".
     """
 
     outcome: str
@@ -144,26 +144,24 @@ def run_job(
     history: bool = False,
     catch_exceptions: bool = False,
 ) -> JobRun:
-    """Run a registered job once, in this thread, with its signals; return how it ended.
+    """Run a registered job once, in this thread, with its signals; return the result.
 
-    ``env`` is a new :class:`FakeEnv` if not given. What the job fails with is
-    raised, unless ``catch_exceptions`` is true; then it is in the result. But
-    only an ``Exception`` and ``SystemExit`` are ever caught: Ctrl-C and what
-    test frameworks end a test with are not. That the job was interrupted is no
-    failure.
+    ``env`` is a new :class:`FakeEnv` by default. The job's exception is raised,
+    unless ``catch_exceptions`` is true: then it is in the result. Only an
+    ``Exception`` and ``SystemExit`` are caught, not Ctrl-C or the exceptions with
+    which test frameworks end a test. An interrupted job has not failed.
 
-    With ``history`` the execution, its job and a runner that has stopped since
-    are put on record, also when the exception is raised; it is not among the
-    queries that Django's ``assertNumQueries`` counts. A job that breaks the
-    transaction in which the test runs, by an error of the database, cannot be
-    put on record: there, its exception is always raised.
+    With ``history``, the execution, its job and a stopped runner are recorded,
+    even if the exception is raised. Django's ``assertNumQueries`` does not count
+    these queries. If the job breaks the test's transaction by a database error,
+    it cannot be recorded, and its exception is always raised.
 
-    Nothing is run at another time or by another thread: no schedule, no second
-    run after ``request_rerun()``, and a job that hangs is not timed out. One
-    that took longer than its timeout has timed out nevertheless.
+    Nothing is run later or in another thread: there is no schedule, no second
+    run after ``request_rerun()``, and no end of a job that hangs. The outcome of a
+    job that took longer than its timeout is ``timed_out``.
 
-    An ``async def`` job has an event loop and a thread of its own, and what is not async in
-    it, such as the ORM, runs in this thread. In an async test, write
+    An ``async def`` job has an event loop and a thread of its own. Its synchronous code,
+    such as the ORM, runs in this thread. In an async test, write
     ``await sync_to_async(run_job)(job)``.
 
     Raises TypeError if ``job`` is not registered, ``JobsError`` if a runner
@@ -197,7 +195,7 @@ def run_job(
         set_script_prefix(script_prefix)
         closed = async_thread.leave(job.name)
         if closed is not None:
-            closed.result()  # a session that is still open would keep the test database
+            closed.result()  # an open session would keep the test database from being deleted
     row = None
     if record is not None:
         try:
@@ -223,7 +221,7 @@ def _has_running_loop() -> bool:
 
 
 class _Record:
-    """The execution on record; its start from the beginning, as in a runner."""
+    """The recorded execution. Its start is recorded first, as in a runner."""
 
     def __init__(self, execution: Execution) -> None:
         self._execution = execution
@@ -234,7 +232,7 @@ class _Record:
             self._storage.write([execution.record()])
 
     def finish(self) -> JobExecution:
-        """Put on record how it ended, and return its row."""
+        """Record how it ended, and return its row."""
         with self._uncounted():
             self._storage.write([self._execution.record()])
             self._storage.stop(JobRunner.STOP_AFTER, "", time.time(), dropped_executions=0)
@@ -244,7 +242,7 @@ class _Record:
 
     @contextlib.contextmanager
     def _uncounted(self) -> Iterator[None]:
-        """Keep what happens in here out of the connection's list of queries."""
+        """Keep queries in this block out of the connection's list of queries."""
         connection = connections[self._storage.using]
         queries = connection.queries_log
         connection.queries_log = deque()

@@ -57,7 +57,7 @@ class Execution:
 
     ``due`` and ``entered`` are monotonic, ``due_at`` and ``started_at`` are POSIX time, all in
     seconds. ``entered`` and ``thread_id`` are None until a worker has begun. ``capture`` keeps what
-    the job logs and prints, or is None. ``log`` and ``note`` are set at the end, ready to be stored.
+    the job logs and prints, or is None. ``log`` and ``note`` are set at the end, as stored.
     ``was_observed`` is set if observations may be on record that its end must replace.
     """
 

@@ -89,7 +89,7 @@ def test_a_wrong_setting_is_told_with_its_default(settings, check_id, setting, d
     assert told[check_id].is_serious()
     assert told[check_id].msg.startswith(f"{setting} must be ")
     assert f"not {wrong!r}" in told[check_id].msg
-    assert told[check_id].hint == f"Without this setting the default holds, {default}."
+    assert told[check_id].hint == f"Without this setting the default applies, {default}."
 
 
 def test_all_wrong_settings_are_told_at_once(settings):

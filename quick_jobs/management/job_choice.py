@@ -1,4 +1,4 @@
-"""Which jobs a runner has, as the command line says."""
+"""The jobs of a runner, as chosen on the command line."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ logger = get_logger("quick_jobs", may_wait=False)
 
 
 def find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[RegisteredJob]:
-    """Return the jobs to run, which can be run; else raise :exc:`JobsError`."""
+    """Return the jobs to run; raise :exc:`JobsError` if any of them cannot be run."""
     if included:
         jobs = included_jobs(included)
     elif excluded:
@@ -50,7 +50,7 @@ def find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Register
 
 
 def log_jobs(jobs: Sequence[RegisteredJob]) -> None:
-    """Log which jobs are to run."""
+    """Log the list of jobs."""
     names = ", ".join(job.name for job in jobs)
     count = "1 job" if len(jobs) == 1 else f"{len(jobs)} jobs"
     logger.info("%s to run: %s", count, names)

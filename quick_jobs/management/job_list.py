@@ -1,4 +1,4 @@
-"""What ``run_jobs --print-jobs`` prints."""
+"""The output of ``run_jobs --print-jobs``."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from quick_jobs.wording import schedule_in_words
 
 
 def lines_about(job: RegisteredJob, now: dt.datetime) -> Iterator[str]:
-    """Return the job's name, and the facts about it, which are indented.
+    """Return the job's name and, indented, the facts about it.
 
-    The next start is that of a runner that begins ``now``; the database is not asked.
+    The next start is that of a runner that begins ``now``. The database is not queried.
     """
     yield printable(job.name)
     if job.description:

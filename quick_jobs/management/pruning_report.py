@@ -1,4 +1,4 @@
-"""What ``manage.py prune_job_history`` says while it works, and at the end."""
+"""The output of ``manage.py prune_job_history``: its progress and its result."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from quick_jobs.history.in_use import numbers_in_words
 from quick_jobs.history.pruning import Pruning
 from quick_jobs.models import Job, JobExecution
 
-# Seconds between two lines of progress: as often as people can read it.
+# Seconds between two lines of progress: no faster than people can read.
 _PROGRESS_INTERVAL = 0.5
 
 
 class Report:
-    """Says what ``pruning`` does: on a terminal while it does, and at the end."""
+    """Reports what ``pruning`` does: on a terminal while it works, and at the end."""
 
     def __init__(self, pruning: Pruning, out: OutputWrapper, dry_run: bool) -> None:
         self._pruning = pruning
@@ -28,7 +28,7 @@ class Report:
         self._width = 0
 
     def progress(self) -> None:
-        """Show how far it is, if people are there to see it and some time has passed."""
+        """Show the progress, on a terminal and if some time has passed."""
         now = time.monotonic()
         if now - self._shown_at < _PROGRESS_INTERVAL or not self._out.isatty():
             return
@@ -45,7 +45,7 @@ class Report:
         self._width = len(line)
 
     def clear(self) -> None:
-        """Make room on the terminal for another line."""
+        """Clear the line on the terminal for another one."""
         if self._width:
             self._out.write("\r" + " " * self._width + "\r", ending="")
             self._width = 0
@@ -63,7 +63,7 @@ class Report:
         self._out.write(self.summary(is_done=True))
 
     def summary(self, is_done: bool) -> str:
-        """Return in a line what has been done."""
+        """Return the result in one line."""
         counted = sum(self._pruning.counted.values())
         what = numbers_in_words(self._pruning.deleted + Counter({JobExecution: counted}))
         stays = self._pruning.in_use.in_words()
@@ -75,5 +75,5 @@ class Report:
         if what:
             line = f"Deleted {what} in {time.monotonic() - self._began:.1f} s."
         if self._pruning.passed_over:
-            line += " Some of what is old is locked or referred to by others, and stays."
+            line += " Some old rows are locked or referred to by others, and stay."
         return line + stays

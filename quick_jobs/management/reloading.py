@@ -1,9 +1,9 @@
-"""``run_jobs --reload``: a parent process, which starts the runner again when code changes.
+"""``run_jobs --reload``: a parent process that restarts the runner when code changes.
 
-The runner is in a child process, in the main thread of which it handles signals. The child watches
-the files of the modules that it has imported (see :mod:`quick_jobs.management.watching`), and ends
-with an exit status of its own when one changes. Where the child has failed, as with a syntax error,
-nobody is left to watch but the parent.
+The runner is in a child process, and handles signals in its main thread. The child watches the
+files of the modules that it has imported (see :mod:`quick_jobs.management.watching`), and ends with
+a special exit status when one changes. If the child has failed, as with a syntax error, the parent
+watches the files.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
 
 logger = get_logger("quick_jobs")
 
-# In the environment of a child: when it was started, in seconds since 1970.
+# In the environment of a child: the time of its start, in seconds since 1970.
 _STARTED_AT = "QUICK_JOBS_STARTED_AT"
 
-# Seconds between two looks at the files while there is no child.
+# Seconds between two checks of the files while there is no child.
 _LOOK_INTERVAL = 0.5
 
 # A signal's name, or a child's exit status.
@@ -40,12 +40,12 @@ _Message = Union[str, int]
 
 
 def reload_on_changes(verbosity: int) -> StopWhenAsked:
-    """In the child, return what stops the runner on signals and changes; else be the parent.
+    """In the child, return a function that stops the runner on signals and changes.
 
-    The parent raises :exc:`SystemExit` when all is over: with 0 after a signal or if the child
+    In the parent, this raises :exc:`SystemExit` at the end: with 0 after a signal or if the child
     ended by itself with 0, with 1 if a signal has ended the child in another way.
     """
-    # Not for the processes that a job starts, which may be runners too.
+    # Not for the processes that a job starts: they may be runners too.
     started_at = os.environ.pop(_STARTED_AT, None)
     if started_at is None:
         raise SystemExit(_be_parent(verbosity))
@@ -57,7 +57,7 @@ def _be_parent(verbosity: int) -> int:
     mailbox: Mailbox[_Message] = Mailbox()
     with log_to_console(verbosity), stop_on_signals(mailbox.put, mailbox.wake):
         while True:
-            # Before the child reads them: what is repaired while it fails counts too.
+            # Before the child reads them, so that a repair while it fails counts too.
             files = source_files()
             child = _start_child(mailbox)
             is_stopping = False
@@ -66,7 +66,7 @@ def _be_parent(verbosity: int) -> int:
                 if isinstance(message, int):
                     break
                 is_stopping = True
-                # One from a terminal has reached the child already; it takes both for one.
+                # A signal from a terminal has reached the child already; it counts both as one.
                 with contextlib.suppress(OSError, ValueError):
                     child.send_signal(getattr(signal, message))
             if is_stopping:
@@ -84,14 +84,14 @@ def _be_parent(verbosity: int) -> int:
 
 
 def _start_child(mailbox: Mailbox[_Message]) -> subprocess.Popen[bytes]:
-    """Start this command as a child, whose exit status comes to the mailbox.
+    """Start this command as a child. Its exit status is put into the mailbox.
 
-    It stays in the group that the terminal talks to: a debugger in it can read.
+    It stays in the terminal's foreground group, so a debugger in it can read.
     """
     environment = {
         **os.environ,
         _STARTED_AT: repr(time.time()),
-        # What apps ask in ready(), as Django's own server has it.
+        # Apps check this in ready(), as with Django's own server.
         autoreload.DJANGO_AUTORELOAD_ENV: "true",
     }
     child = subprocess.Popen(autoreload.get_child_arguments(), env=environment)

@@ -1,4 +1,4 @@
-"""What the commands that run jobs have in common: they are processes of their own, and say no."""
+"""The base of the commands that run jobs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ STOP_TIMEOUT = 5.0
 
 
 class RunnerCommand(BaseCommand):
-    """A command that runs jobs with a :class:`Runner`, and says in a line why it cannot."""
+    """A command that runs jobs with a :class:`Runner`, or says in a line why it cannot."""
 
-    # What matters here is checked by the command, for the jobs that are to run: another app's
-    # broken jobs.py does not stop them.
+    # The command itself checks the jobs that it runs. So another app's broken jobs.py does not
+    # stop them.
     requires_system_checks: List[str] = []
 
-    #: Seconds that threads which jobs leave behind get when the process ends.
+    #: Seconds that threads left behind by jobs get when the process ends.
     patience = STOP_TIMEOUT
 
     def run_from_argv(self, argv: List[str]) -> None:
         """Run as a process of its own, which ends when the command does."""
         for stream in (sys.stdout, sys.stderr):  # the latter for Python before 3.9
             if isinstance(stream, io.TextIOWrapper):
-                # What jobs print is seen at once also where it goes to a pipe, as in a container.
+                # Show the output of jobs at once, even if it goes to a pipe, as in a container.
                 stream.reconfigure(line_buffering=True)
         try:
             super().run_from_argv(argv)
@@ -56,7 +56,7 @@ class RunnerCommand(BaseCommand):
 
     @contextlib.contextmanager
     def refusing(self) -> Iterator[None]:
-        """End the command with exit status 1 for jobs and settings that are wrong."""
+        """End the command with exit status 1 if jobs or settings are wrong."""
         try:
             yield
         except JobsError as exc:
@@ -73,14 +73,14 @@ class RunnerCommand(BaseCommand):
     ) -> int:
         """Run ``runner`` until it is told to stop; return its exit status.
 
-        With ``captures`` each execution has what it logs and prints.
+        With ``captures``, what each execution logs and prints is captured.
         """
         try:
-            # From here on, as a person who sees the list may stop the runner.
+            # From here on, because a person who sees the list may stop the runner.
             with stop_when_asked(runner.request_stop, runner.wake):
                 announce()
-                # What there is now stays: to look through it for garbage, again and again,
-                # would hold up every thread, for tens of milliseconds on a site of middle size.
+                # The objects that exist now stay. Searching them for garbage again and again would
+                # stop every thread, for tens of milliseconds on a site of medium size.
                 gc.freeze()
                 with installed() if captures else contextlib.nullcontext():
                     status = runner.run()

@@ -1,4 +1,4 @@
-"""A runner's options and its history, as the site's settings say."""
+"""A runner's options and its history, from the site's settings."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def runner_options(options: Any) -> RunnerOptions:
 
 
 def history_of(jobs: Sequence[RegisteredJob], identity: RunnerIdentity) -> History:
-    """Return a history for the runner ``identity``; one that keeps nothing on other databases.
+    """Return a history for the runner ``identity``; on other databases, one that keeps nothing.
 
     Raises ``ImproperlyConfigured`` if the database cannot hold one.
     """

@@ -1,4 +1,4 @@
-"""The signs of life of a runner, as its command line and its environment want them."""
+"""The signs of life of a runner, chosen by its command line and its environment."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from quick_jobs.runner.signs_of_life import SignsOfLife
 
 @contextlib.contextmanager
 def signs_of_life(options: Any, jobs: int) -> Iterator[List[Observer]]:
-    """Give what makes them, for a runner of so many ``jobs``; at the end, the file is deleted.
+    """Provide the signs of life of a runner with this number of ``jobs``; finally delete the file.
 
     Raises :exc:`JobsError` if the file cannot be written.
     """

@@ -1,4 +1,4 @@
-"""The project's own Python files, and when they were changed."""
+"""The project's own Python files, with the times of their last changes."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from typing import Dict, Iterator, Set
 from django.apps import apps
 from django.conf import settings
 
-# Code of others, which nobody edits, in directories that may be large.
+# Directories with the code of others, which nobody edits, and which may be large.
 _OTHERS = frozenset(("site-packages", "dist-packages", "node_modules", "__pycache__"))
 
 
 def source_files() -> Dict[str, int]:
     """Return the path of each ``*.py`` of the project, with the nanosecond of its last change.
 
-    They are looked for below the directory that the settings are imported from, and below those
-    of the installed apps. Left out are virtual environments, installed packages and hidden
+    They are searched below the directory from which the settings are imported, and below those
+    of the installed apps, without virtual environments, installed packages and hidden
     directories.
     """
     found: Dict[str, int] = {}

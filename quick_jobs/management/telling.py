@@ -1,4 +1,4 @@
-"""Alerts and pings of a runner, as far as the settings and its jobs want them."""
+"""Alerts and pings of a runner, as configured by the settings and its jobs."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ from quick_jobs.threads import NoThread
 def telling(
     jobs: Sequence[RegisteredJob], identity: RunnerIdentity, is_history_kept: bool
 ) -> Iterator[List[Observer]]:
-    """Give what has alerts and pings sent; at the end, what waits gets two seconds.
+    """Provide the observer that sends alerts and pings; finally, waiting ones get two seconds.
 
-    If nobody is to be told, that is nothing, and there is no thread.
+    If none are configured, it does nothing, and there is no thread.
     """
     tell, heartbeat_url = conf.alerts, conf.heartbeat_url
     has_pings = heartbeat_url is not None or any(job.ping for job in jobs)
@@ -42,7 +42,7 @@ def telling(
         past: Optional[Past] = None
         if is_history_kept:
             past = Past(identity.key, identity.kind)
-        # By then, whoever vanished before this runner began is known to be lost.
+        # By then, a runner that vanished before this one began is known to be lost.
         second_look = conf.lost_after + conf.heartbeat_interval
         asker = Asker(past, sender.seconds_left)
         runner_news = RunnerNews(

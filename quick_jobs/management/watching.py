@@ -1,4 +1,4 @@
-"""The files of a runner's modules: when one changes, the runner stops."""
+"""Watches the files of a runner's modules: when one changes, the runner stops."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
 
 logger = get_logger("quick_jobs")
 
-#: The exit status of a runner that stopped as its code has changed. It is Django's.
+#: The exit status of a runner that stopped because its code changed. It is Django's.
 CODE_CHANGED = 3
 
 
 def stop_on_signals_and_changes(started_at: float) -> StopWhenAsked:
-    """Return a ``stop_on_signals`` that asks to stop on a change of the code as well.
+    """Return a ``stop_on_signals`` that also stops on a change of the code.
 
-    After one, it raises :exc:`SystemExit` with :data:`CODE_CHANGED` at its end. ``started_at`` is
-    when the process began, in seconds since 1970. The process is the child of one that passes
-    signals on, and stops when that is gone.
+    After a change, it raises :exc:`SystemExit` with :data:`CODE_CHANGED` at its end. ``started_at``
+    is the start of the process, in seconds since 1970. The process is the child of one that passes
+    signals on, and stops when its parent is gone.
     """
 
     @contextlib.contextmanager
@@ -77,7 +77,7 @@ def _watch_with(reloader: autoreload.BaseReloader, started_at: float) -> Optiona
         changed[:] = [str(file_path)]
 
     autoreload.file_changed.connect(note)
-    # Django's own receivers add what else is to be watched, such as translations.
+    # Django's own receivers add other files to watch, such as translations.
     autoreload.autoreload_started.send(sender=reloader)
     modules = 0
     try:
@@ -87,7 +87,7 @@ def _watch_with(reloader: autoreload.BaseReloader, started_at: float) -> Optiona
             if os.getppid() != parent:
                 return None
             if modules != len(sys.modules) and hasattr(reloader, "request_processed"):
-                # Watchman's looks for new modules after a request, and there are none here.
+                # Watchman's reloader looks for new modules after a request; there are none here.
                 modules = len(sys.modules)
                 reloader.request_processed()
     except SystemExit:
@@ -96,9 +96,9 @@ def _watch_with(reloader: autoreload.BaseReloader, started_at: float) -> Optiona
 
 
 def _look_back(reloader: autoreload.BaseReloader, started_at: float) -> None:
-    """See to changes between the import of a module and the first look at its file.
+    """Detect changes between the import of a module and the first check of its file.
 
-    Times in the future are those of another clock, and say nothing.
+    Times in the future come from another clock, and are ignored.
     """
     now = time.time()
     for path in reloader.watched_files(include_globs=False):

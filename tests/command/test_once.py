@@ -105,7 +105,7 @@ def test_it_is_refused_without_a_history(site):
     refused = site.run("run_jobs", "--once")
     assert refused.returncode == 1
     assert refused.stderr.endswith(
-        "--once needs the history: what is due depends on the last starts.\n"
+        "--once needs the history: the last starts decide which jobs are due.\n"
     )
     assert not JobRunner.objects.exists()
 

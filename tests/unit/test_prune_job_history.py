@@ -345,7 +345,7 @@ def test_what_others_have_locked_is_told(prune, monkeypatch):
     monkeypatch.setattr(Pruning, "_delete", locked)
     monkeypatch.setattr(Database, "is_conflict", lambda database, error: True)
     shown = prune("--older-than=30d")
-    assert shown.endswith("Some of what is old is locked or referred to by others, and stays.\n")
+    assert shown.endswith("Some old rows are locked or referred to by others, and stay.\n")
     assert naps[:4] == [0.2] * 4
 
 

@@ -1,4 +1,4 @@
-"""``manage.py check_jobs``: says what is wrong with a site's jobs, for monitoring and people."""
+"""``manage.py check_jobs``: reports problems with a site's jobs, for monitoring and people."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ from quick_jobs.history.tables import what_is_missing
 from quick_jobs.models import JobExecution
 from quick_jobs.tracebacks import error_line
 
-#: Exit statuses: something is wrong; nobody can say, as the command line or the database is.
+#: Exit statuses: something is wrong; unknown, as the command line or the database is wrong.
 WRONG = 1
 UNKNOWN = 2
 
 
 class Command(BaseCommand):
     help = (
-        "Print a line for each thing that is wrong with the jobs. The exit status is 0 if there is "
-        "none, 1 if there are some, and 2 if the database cannot be asked."
+        "Print a line for each problem with the jobs. The exit status is 0 if there is none, 1 if "
+        "there are some, and 2 if the database cannot be queried."
     )
 
-    # What is wrong elsewhere in a site does not keep anybody from asking for its jobs.
+    # Problems elsewhere in a site do not prevent a check of its jobs.
     requires_system_checks: List[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -45,7 +45,7 @@ class Command(BaseCommand):
             metavar="NAME",
             action="append",
             default=[],
-            help="Ask only for this job, by its dotted path, and for the runners. Repeatable.",
+            help="Check only this job, given by its dotted path, and the runners. Repeatable.",
         )
         parser.add_argument(
             "--json",
@@ -87,7 +87,7 @@ class Command(BaseCommand):
         return 0 if health.is_well else WRONG
 
     def _import_jobs(self) -> None:
-        """Say it if the code cannot be imported: what is on record can be checked all the same."""
+        """Report code that cannot be imported. Recorded jobs are checked nevertheless."""
         try:
             all_jobs()
         except JobsError as error:
@@ -142,7 +142,7 @@ def _why_there_is_no_history(using: str) -> str:
 
 def _explain(error: Error, using: str) -> str:
     missing = ""
-    if connections[using].connection is not None:  # else it would be waited for once more
+    if connections[using].connection is not None:  # otherwise it would be waited for once more
         with contextlib.suppress(Error):
             missing = what_is_missing(using)
     return missing or f"The database {using!r} cannot be asked: {error_line(error)}"

@@ -1,4 +1,4 @@
-"""``manage.py prune_job_history``: deletes old history, in batches that nobody has to wait for."""
+"""``manage.py prune_job_history``: deletes old history, in batches that block nobody."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from quick_jobs.registration import registered_as
 from quick_jobs.stop_signals import stop_on_signals
 from quick_jobs.tracebacks import error_line
 
-# All history has fewer rows, and databases count so far.
+# More rows than any history has, and still a number that databases can count.
 _LARGEST_NUMBER = 2**63 - 1
 
 _OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
@@ -36,18 +36,18 @@ _OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
 class Command(BaseCommand):
     help = (
         "Delete old executions, then the runners that are gone and the jobs that no longer exist, "
-        "if they have no executions left. Running executions of live runners stay. Unlike what a "
-        "runner prunes by itself, a job's newest executions stay only with --keep-last."
+        "if they have no executions left. Running executions of live runners stay. Unlike a runner's "
+        "automatic pruning, this keeps a job's newest executions only with --keep-last."
     )
 
-    # A mistake in some app is no reason to keep old history.
+    # A mistake in an app must not prevent pruning.
     requires_system_checks: List[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
             "--older-than",
             metavar="AGE",
-            help="Delete what started longer ago, such as 30d, 36h, 45m, 90s or 1d12h "
+            help="Delete executions that started longer ago, such as 30d, 36h, 45m, 90s or 1d12h "
             "(default: the setting QUICK_JOBS_HISTORY_RETENTION).",
         )
         parser.add_argument(
@@ -76,8 +76,8 @@ class Command(BaseCommand):
             "--batch-size",
             metavar="N",
             default=BATCH_SIZE,
-            help="Delete at most so many rows at once (default: %(default)s). A batch is made "
-            "smaller by itself if it takes longer than some 50 ms.",
+            help="Delete at most this many rows at once (default: %(default)s). Batches become "
+            "smaller if one takes longer than about 50 ms.",
         )
         parser.add_argument(
             "--dry-run",
@@ -124,11 +124,11 @@ class Command(BaseCommand):
             raise CommandError(_explain(error, using)) from error
 
     def _import_jobs(self) -> bool:
-        """Import what the apps have of jobs; return whether that worked."""
+        """Import the apps' jobs; return whether that worked."""
         try:
             all_jobs()
         except JobsError as error:
-            message = f"Jobs are kept, as it is not known which exist: {error}"
+            message = f"Jobs are kept, because it is not known which exist: {error}"
             self.stderr.write(printable(message))
             return False
         return True
@@ -154,7 +154,7 @@ class Stop:
         self._signal = ""
 
     def request(self, name: str) -> None:
-        """Take note of a signal; raise KeyboardInterrupt if it is the second."""
+        """Note a signal; raise KeyboardInterrupt if it is the second."""
         self.obey()
         self._signal = name
 
@@ -165,7 +165,7 @@ class Stop:
 
     @property
     def exit_status(self) -> int:
-        """What a shell reports of a process that the signal has ended."""
+        """The exit status that a shell reports for a process that the signal ended."""
         return 128 + signal.Signals[self._signal]
 
 
@@ -207,7 +207,7 @@ def _known_outcomes(names: Iterable[str]) -> List[str]:
 
 
 def _primary_keys(names: Sequence[str], using: str) -> Optional[List[int]]:
-    """Return the primary keys of the jobs of these names, as far as the history has them."""
+    """Return the primary keys of the jobs with these names that are in the history."""
     if not names:
         return None
     found: List[int] = []

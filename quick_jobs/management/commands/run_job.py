@@ -73,7 +73,7 @@ def _find_job(name: str) -> List[RegisteredJob]:
 
 
 def _names_of_all() -> List[str]:
-    """Return what helps somebody who does not remember a job's name."""
+    """Return a hint for somebody who does not remember a job's name."""
     try:
         names = [job.name for job in all_jobs()]
     except JobsError:

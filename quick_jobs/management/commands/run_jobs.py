@@ -31,8 +31,8 @@ from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.single_runs import RunDue
 from quick_jobs.stop_signals import StopWhenAsked, stop_on_signals
 
-# Seconds that the list of jobs may take before the first job starts: it comes before what the
-# jobs print, unless nobody reads.
+# Seconds that the list of jobs may take before the first job starts, so that it comes before the
+# jobs' output, unless nobody reads.
 _PRINTED_WITHIN = 1.0
 
 
@@ -95,13 +95,13 @@ class Command(RunnerCommand):
             "--alive-file",
             metavar="PATH",
             help="Touch this file at each heartbeat, with or without a history, and delete it at "
-            "the end: the runner works as long as the file is new.",
+            "the end. While the file is new, the runner works.",
         )
         how = parser.add_mutually_exclusive_group()
         how.add_argument(
             "--once",
             action="store_true",
-            help="Run what is due by its schedule and the history, then end. For a timer.",
+            help="Run the jobs that are due by schedule and history, then end. For a timer.",
         )
         how.add_argument(
             "--no-history",
@@ -120,7 +120,7 @@ class Command(RunnerCommand):
             from quick_jobs.management.reloading import reload_on_changes
 
             stop_when_asked = reload_on_changes(options["verbosity"])
-        # Whoever only looks at the jobs reads as slowly as they like.
+        # People who only look at the jobs may read slowly.
         log_thread: ContextManager[None] = (
             contextlib.nullcontext() if options["trial_run"] else in_background()
         )
@@ -165,5 +165,5 @@ class Command(RunnerCommand):
 def _history(jobs: Sequence[RegisteredJob], options: Any, identity: RunnerIdentity) -> History:
     history = NoHistory() if options["no_history"] else history_of(jobs, identity)
     if options["once"] and not history.is_kept:
-        raise JobsError(["--once needs the history: what is due depends on the last starts."])
+        raise JobsError(["--once needs the history: the last starts decide which jobs are due."])
     return history

@@ -1,4 +1,4 @@
-"""Which jobs there are: those of all apps, those included, those not excluded."""
+"""Finds jobs: those of all apps, those included, those not excluded."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def all_jobs() -> List[RegisteredJob]:
 
 
 def jobs_left_out() -> List[RegisteredJob]:
-    """Return jobs that are not among :func:`all_jobs` though a ``jobs`` module imports theirs.
+    """Return jobs that are not in :func:`all_jobs` although a ``jobs`` module imports their module.
 
     They are sorted by name. Raises :exc:`JobsError` like :func:`all_jobs`.
     """
@@ -61,7 +61,7 @@ def jobs_left_out() -> List[RegisteredJob]:
     found = set(_jobs_in(modules))
     names = {module.__name__ for module in modules}
     left_out = [job for job in registered_jobs() if job not in found]
-    if left_out:  # only then is it worth while to read the modules' source
+    if left_out:  # only then reading the modules' source is worthwhile
         imported = {name for module in modules for name in imported_modules(module)}
         left_out = [
             job
@@ -72,7 +72,7 @@ def jobs_left_out() -> List[RegisteredJob]:
 
 
 def why_left_out(job: RegisteredJob) -> str:
-    """Return what is to be said of one of :func:`jobs_left_out`."""
+    """Return the warning about one of :func:`jobs_left_out`."""
     hidden = Holders().what_hides(job)
     if hidden:
         return f"{job.name} {hidden} ({job.location})"
@@ -84,9 +84,9 @@ def why_left_out(job: RegisteredJob) -> str:
 
 
 def included_jobs(names: Iterable[str]) -> List[RegisteredJob]:
-    """Return the jobs of these names, in whatever modules they are, sorted by name.
+    """Return the jobs with these names, from any modules, sorted by name.
 
-    Raises :exc:`JobsError` that lists every name that is not a job's.
+    Raises :exc:`JobsError` that lists every name without a job.
     """
     jobs: List[RegisteredJob] = []
     problems: List[str] = []
@@ -101,7 +101,7 @@ def included_jobs(names: Iterable[str]) -> List[RegisteredJob]:
 
 
 def jobs_without(names: Iterable[str]) -> Tuple[List[RegisteredJob], List[str]]:
-    """Return :func:`all_jobs` but those of these names, and the names that are no job's."""
+    """Return :func:`all_jobs` without those with these names, and the names without a job."""
     excluded = set(names)
     jobs = all_jobs()
     known = {job.name for job in jobs}
@@ -132,14 +132,14 @@ def check_runnable(jobs: Iterable[RegisteredJob]) -> None:
 
 
 def _jobs_in(modules: Sequence[ModuleType]) -> List[RegisteredJob]:
-    """Return the jobs that the modules have as attributes or have registered."""
+    """Return the jobs that are attributes of the modules, or that the modules registered."""
     names = {module.__name__ for module in modules}
     attributes = [job for module in modules for job in attributes_that_are_jobs(module)]
     return attributes + [job for job in registered_jobs() if not names.isdisjoint(job.places)]
 
 
 def _jobs_named(name: str) -> List[RegisteredJob]:
-    """Return the job of this name; several if they have to be told as a conflict."""
+    """Return the job with this name; several if they are a conflict to report."""
     module_name, _, attribute = name.rpartition(".")
     if not module_name or not all(name.split(".")):
         raise JobsError([f"{name!r} is not the dotted path of a job, like shop.jobs.send_emails"])
@@ -162,7 +162,7 @@ def _jobs_named(name: str) -> List[RegisteredJob]:
 
 
 def _known_as(name: str, module: ModuleType) -> List[RegisteredJob]:
-    """Return the jobs of this name, or else the job that an attribute of this path is."""
+    """Return the jobs with this name, or else the job that is the attribute with this path."""
     jobs = [job for job in attributes_that_are_jobs(module) if job.name == name]
     if not jobs:
         jobs = list(registered_as(name))
@@ -172,7 +172,7 @@ def _known_as(name: str, module: ModuleType) -> List[RegisteredJob]:
 
 
 def _nearest_first(name: str) -> List[AppConfig]:
-    """Return the installed apps, beginning with the one in which something of this name is."""
+    """Return the installed apps, beginning with the one to which this name belongs."""
 
     def distance(app: AppConfig) -> int:
         return -len(app.name) if name.startswith(f"{app.name}.") else 0
@@ -199,11 +199,11 @@ def _by_name(found: Iterable[RegisteredJob]) -> List[RegisteredJob]:
     """Return the jobs sorted by name, each of them once; raise :exc:`NameConflict`."""
     jobs: Dict[RegisteredJob, None] = {}
     for job in found:
-        # With those that its module has lost to a namesake, and without those before a reload.
+        # Including those that another job of the same name replaced, but not those before a reload.
         jobs.update(dict.fromkeys(registered_as(job.name) or (job,)))
     namesakes: Dict[str, List[RegisteredJob]] = {}
     for job in jobs:
-        # Some databases do not tell upper from lower case.
+        # Some databases do not distinguish upper and lower case.
         namesakes.setdefault(job.name.casefold(), []).append(job)
     conflicts = [
         "Jobs need names that differ, in more than upper and lower case:"

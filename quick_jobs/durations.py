@@ -1,4 +1,4 @@
-"""Seconds, ``timedelta`` and texts like "1d12h" into ``timedelta``, with errors that explain."""
+"""Converts seconds, ``timedelta`` and texts like "1d12h" to ``timedelta``, with clear errors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Union
 
 Duration = Union[int, float, timedelta]
 
-#: A thousand years. Longer ones leave the calendar when they are subtracted
-#: from the present, and a database's 64 bits of microseconds soon after.
+#: A thousand years. Longer durations leave the calendar when subtracted from
+#: now, and soon exceed a database's 64 bits of microseconds.
 LONGEST = timedelta(days=365_000)
 
 _PARTS = re.compile(r"(?:([0-9]+)d)?(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
@@ -23,8 +23,8 @@ def to_timedelta(
     """Return ``value``, a number of seconds or a ``timedelta``, as ``timedelta``.
 
     Raises TypeError for another type, and ValueError for NaN, a negative value
-    and one of more than 1000 years; the messages begin with ``what``. ``kinds``
-    are those that the caller takes.
+    and more than 1000 years. The messages begin with ``what``, and name the
+    ``kinds`` that the caller accepts.
     """
     if isinstance(value, bool) or not isinstance(value, (int, float, timedelta)):
         raise TypeError(f"{what} must be {kinds}, not {reprlib.repr(value)}")
@@ -33,7 +33,7 @@ def to_timedelta(
     try:
         duration = value if isinstance(value, timedelta) else timedelta(seconds=value)
     except OverflowError:
-        # The number itself is not shown: it may have more digits than Python cares to print.
+        # The number itself is not shown: it may have more digits than Python prints.
         raise ValueError(f"{what} must be between 0 and {LONGEST.days} days") from None
     if duration < timedelta(0):
         raise ValueError(f"{what} must be 0 or more, not {value!r}")
@@ -43,9 +43,9 @@ def to_timedelta(
 
 
 def parse_duration(text: str) -> timedelta:
-    """Return what a text like "30d", "36h", "45m", "90s" or "1d12h" says.
+    """Return the duration in a text like "30d", "36h", "45m", "90s" or "1d12h".
 
-    Raises ValueError, with a message that shows how it is written.
+    Raises ValueError, with a message that explains the format.
     """
     match = _PARTS.fullmatch(text)
     if not match or not text:
@@ -66,7 +66,7 @@ def parse_duration(text: str) -> timedelta:
 def format_duration(duration: timedelta) -> str:
     """Return ``duration`` for people, like "1 h 30 min" or "0.25 s", to the millisecond.
 
-    Below a millisecond it is told to the microsecond.
+    Less than a millisecond is given to the microsecond.
     """
     precision = timedelta(milliseconds=1)
     if duration < precision:

@@ -1,4 +1,4 @@
-"""When a runner is lost: it has not stopped, and its last heartbeat is too old."""
+"""Whether a runner is lost: it has not stopped, and its last heartbeat is too old."""
 
 from __future__ import annotations
 

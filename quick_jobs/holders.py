@@ -1,8 +1,8 @@
-"""What a module holds: its jobs, and what stands in front of a job and hides it.
+"""Finds the jobs that a module holds, and wrappers that hide a job.
 
-A job that a module keeps in a list, in a class or not at all is run as it is. One that can be
-reached only through another callable, such as the wrapper that a decorator above
-``@register_job`` returns, is hidden: without the wrapper it would not do what its module says.
+A job that a module keeps in a list, in a class or not at all is run as it is. A job is hidden if it
+can only be reached through another callable, such as the wrapper that a decorator above
+``@register_job`` returns: without the wrapper it would not do what its module says.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any, Deque, Dict, Iterable, Iterator, List, Optional, Sequenc
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.signatures import layers, takes_one_argument
 
-#: A module may hold large things that have nothing to do with jobs.
+#: Values that are searched, at most: a module may hold much that has nothing to do with jobs.
 _MOST_OBJECTS = 20_000
 
 _BELOW_A_DECORATOR = (
@@ -26,12 +26,12 @@ _BELOW_A_DECORATOR = (
 
 
 def is_job(value: object) -> bool:
-    """Return whether it is a job; unlike isinstance(), this evaluates no lazy object."""
+    """Return whether it is a job. Unlike isinstance(), this does not evaluate lazy objects."""
     return issubclass(type(value), RegisteredJob)
 
 
 def attributes_that_are_jobs(module: ModuleType) -> Iterator[RegisteredJob]:
-    """Return the jobs that are attributes of the module, whoever has registered them."""
+    """Return the jobs that are attributes of the module, even if registered elsewhere."""
     for value in list(vars(module).values()):
         if is_job(value):
             yield value
@@ -49,13 +49,13 @@ def job_at(path: str) -> Optional[RegisteredJob]:
 
 
 def job_below(value: object) -> Optional[RegisteredJob]:
-    """Return the job around which a decorator has put ``value``, or None."""
+    """Return the job that ``value`` wraps, or None."""
     found: Iterator[Any] = (each for each, _ in _reachable([value], ""))
     return next(filter(is_job, found), None)
 
 
 class Holders:
-    """Where jobs are held; each module is looked through only once."""
+    """Finds where jobs are held. Each module is searched only once."""
 
     def __init__(self) -> None:
         self._attributes: Dict[str, Set[int]] = {}
@@ -68,7 +68,7 @@ class Holders:
             return None
         own = _value_at_its_def(job)
         if issubclass(type(own), type):
-            return None  # a decorator of classes has made the job, and returned the class
+            return None  # a decorator of a class made the job, and returned the class
         if not is_job(own) and job_below(own) is job:
             return _BELOW_A_DECORATOR
         held = [self._held_in(module) for module in modules]
@@ -90,7 +90,7 @@ class Holders:
         return self._attributes[module.__name__]
 
     def _held_in(self, module: ModuleType) -> Tuple[Set[int], Set[int]]:
-        """Return the ids of the jobs that are held as they are, and of those in wrappers."""
+        """Return the ids of the jobs that are held directly, and of those in wrappers."""
         if module.__name__ not in self._held:
             values = [value for name, value in list(vars(module).items()) if name[:2] != "__"]
             held: Tuple[Set[int], Set[int]] = (set(), set())
@@ -102,7 +102,7 @@ class Holders:
 
 
 def _value_at_its_def(job: RegisteredJob) -> object:
-    """Return what is now where a ``def`` in a module or a class has put the function, or None."""
+    """Return what is now at the place where a ``def`` has put the function, or None."""
     path = getattr(job, "__qualname__", "").split(".")
     module = sys.modules.get(job.__module__)
     if module is None or path[-1] != job.name.rpartition(".")[2]:
@@ -122,11 +122,11 @@ def _value_at(module: ModuleType, path: Sequence[str]) -> object:
 
 
 def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, bool]]:
-    """Return all that the values hold, and whether a callable is in between.
+    """Return everything that the values hold, and whether it is behind a callable.
 
-    What is reached both ways comes first without. Only classes of ``module`` are looked into, and
-    no container behind a callable: a wrapper holds its job itself, a decorator that keeps a list
-    of what it has registered holds the list.
+    Objects that are reached both ways first come without a callable. Only classes of ``module`` are
+    searched, and no containers behind a callable: a wrapper holds its job directly, while a
+    decorator that keeps a list of registered functions holds the list.
     """
     seen: Dict[int, object] = {}
     as_they_are: Deque[object] = deque(values)
@@ -143,7 +143,7 @@ def _reachable(values: Iterable[object], module: str) -> Iterator[Tuple[object, 
                 as_they_are.extend(_contents(value, module))
             wrapped.extend(_wrapped(value))
         except (Exception, GeneratorExit, SystemExit):
-            continue  # an object whose own code raises when it is looked at holds no job
+            continue  # an object whose own code raises when it is inspected holds no job
 
 
 def _contents(value: Any, module: str) -> List[object]:
@@ -162,7 +162,7 @@ def _contents(value: Any, module: str) -> List[object]:
 
 
 def _wrapped(value: Any) -> List[object]:
-    """Return what a callable calls, as far as one can see."""
+    """Return what a callable calls, as far as that can be seen."""
     kind = type(value)
     if issubclass(kind, (RegisteredJob, type)):
         return []
@@ -174,7 +174,7 @@ def _wrapped(value: Any) -> List[object]:
         return [value.__func__, value.__self__]
     if issubclass(kind, FunctionType):
         if not takes_one_argument(value):
-            return []  # it may call a job, but stands for none
+            return []  # it may call a job, but does not wrap one
         cells = []
         for cell in value.__closure__ or ():
             with contextlib.suppress(ValueError):  # not filled yet
@@ -201,5 +201,5 @@ def _is_of(kind: type, module: str) -> bool:
 
 
 def _stored(name: str, kind: type) -> Any:
-    """Return what Python itself has stored of a class, without asking its metaclass."""
+    """Return what Python itself stores of a class, without calling its metaclass."""
     return type.__dict__[name].__get__(kind)

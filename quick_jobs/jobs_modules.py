@@ -1,4 +1,4 @@
-"""Importing the modules in which jobs are, and what is said when one of them fails."""
+"""Imports the modules with jobs, and explains when one of them fails."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from quick_jobs.tracebacks import error_line, traceback_of
 
 
 class JobsError(Exception):
-    """The jobs cannot be run as they are; each of ``problems`` is a message for the user."""
+    """The jobs cannot be run as they are. Each of ``problems`` is a message for the user."""
 
     def __init__(self, problems: Sequence[str]) -> None:
         super().__init__("\n".join(problems))
@@ -48,7 +48,7 @@ def import_jobs_modules(configs: Iterable[AppConfig]) -> List[ModuleType]:
                 problems += failure.problems
                 continue
             modules.append(module)
-            if name not in packages_of_apps:  # or these were the models, views and so on of an app
+            if name not in packages_of_apps:  # which has an app's models and so on
                 waiting += submodules(module)
     if problems:
         raise ImportFailed(problems)
@@ -56,7 +56,7 @@ def import_jobs_modules(configs: Iterable[AppConfig]) -> List[ModuleType]:
 
 
 def import_module_of(name: str) -> ModuleType:
-    """Import the module of a job of this name; the last parts may be a class and its attribute.
+    """Import the module of a job with this name. The last parts may be a class and its attribute.
 
     Raises :exc:`ImportFailed`.
     """
@@ -78,20 +78,20 @@ def import_module_of(name: str) -> ModuleType:
 def import_module(module_name: str, what: str) -> ModuleType:
     """Import a module; raise :exc:`ImportFailed`, which begins with ``what``, if that fails.
 
-    Its message names the line and the cause. Only KeyboardInterrupt passes through.
+    Its message has the line and the cause. Only KeyboardInterrupt passes through.
     """
     try:
         return importlib.import_module(module_name)
     except KeyboardInterrupt:
         raise
-    except BaseException as error:  # a sys.exit() in a jobs.py must not end things silently
+    except BaseException as error:  # a sys.exit() in a jobs.py must not end the process silently
         place = _place_of_failure(module_name, error)
         cause = f"{place}: {error_line(error)}" if place else error_line(error)
         raise ImportFailed([f"{what} cannot be imported: {cause}"]) from error
 
 
 def _place_of_failure(module_name: str, error: BaseException) -> str:
-    """Return the line where the module fails, and the line beyond where the error was raised."""
+    """Return the line where the module fails, and the line elsewhere that raised the error."""
     frames = [
         (str(frame.f_globals.get("__name__")), f"{frame.f_code.co_filename}, line {line}")
         for frame, line in traceback.walk_tb(traceback_of(error))

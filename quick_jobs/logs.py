@@ -1,9 +1,9 @@
-"""Loggers that neither fail nor hold up whoever logs.
+"""Loggers that neither raise nor delay their callers.
 
-They are the standard library's, by the same names, with two differences. What a handler, a filter
-or a formatter raises is reported on standard error, and goes no further. And while
-:func:`in_background` is in force, threads that decide (the runner's loop, the recorder) leave
-their lines to another thread: a handler may wait for as long as it likes.
+They are the standard library's, by the same names, with two differences. An exception of a handler,
+a filter or a formatter is reported on standard error, and not raised. And in
+:func:`in_background`, the critical threads (the runner's loop, the recorder) leave their lines to
+another thread, because a handler may wait without limit.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from typing import Callable, Deque, Iterator, Optional, Tuple
 # Seconds between two reports of failures: a broken handler fails with each line.
 _REPORT_INTERVAL = 60.0
 
-# Lines that may wait; more are dropped. More than the executions that the history keeps in memory,
-# each of which has a line if it cannot be saved by the end.
+# Lines that may wait; further ones are dropped. More than the executions that the history keeps in
+# memory, each of which makes a line if it cannot be saved by the end.
 _CAPACITY = 100_000
 
-# At the end, what waits gets so many seconds, as what could not be saved may be 50,000 lines; but
-# no more once so many have passed without a line. One that is mailed takes a second or two.
+# Seconds that waiting lines get at the end, when unsaved executions may make 50,000 lines; and
+# seconds without a written line after which the wait is over. A mailed line takes a second or two.
 _AT_END = 20.0
 _STUCK_AFTER = 3.0
 
@@ -34,14 +34,14 @@ _STUCK_AFTER = 3.0
 class LoweredLevel(int):
     """The root logger's level while it is lowered from ``site_level``, to see what jobs log.
 
-    It is known by its type: the site may set the same number.
+    It is recognized by its type: the site may set the same number.
     """
 
     site_level = logging.NOTSET
 
 
 def is_for_site(logger: logging.Logger, level: int) -> bool:
-    """Return whether the site's handlers are to get a record for which ``logger`` is enabled."""
+    """Return whether the site's handlers get a record for which ``logger`` is enabled."""
     root = logger.root
     root_level = root.level
     if type(root_level) is not LoweredLevel or level >= root_level.site_level:
@@ -55,7 +55,7 @@ def is_for_site(logger: logging.Logger, level: int) -> bool:
 class Logger:
     """The methods of ``logging.getLogger(name)`` that are used here. None raises.
 
-    ``may_wait`` is False in threads that decide.
+    ``may_wait`` is False in critical threads.
     """
 
     def __init__(self, name: str, may_wait: bool) -> None:
@@ -83,10 +83,10 @@ class Logger:
         self, level: int, message: str, args: Tuple[object, ...], error: Optional[BaseException]
     ) -> None:
         try:
-            # Nobody else gets our lines, so one that the site does not want need not be made.
+            # Nobody else gets our lines, so a line that the site does not want is not made.
             if not self._logger.isEnabledFor(level) or not is_for_site(self._logger, level):
                 return
-            # What Logger.info() does; it would take this file for the caller's on Python 3.7.
+            # As in Logger.info(), which on Python 3.7 would take this file for the caller's.
             caller = sys._getframe(2)
             code = caller.f_code
             record = self._logger.makeRecord(
@@ -109,12 +109,12 @@ class Logger:
 
 
 def get_logger(name: str, may_wait: bool = True) -> Logger:
-    """Return the logger ``name``; with ``may_wait=False``, for a thread that decides."""
+    """Return the logger ``name``; with ``may_wait=False``, for a critical thread."""
     return Logger(name, may_wait)
 
 
 def say(write: Callable[[], object], what: str) -> None:
-    """Call ``write``, which reports ``what``, as the lines of a thread that decides are written."""
+    """Call ``write``, which reports ``what``, in the way that critical threads log lines."""
     if _background.is_on:
         _background.put(write, what)
     else:
@@ -122,15 +122,15 @@ def say(write: Callable[[], object], what: str) -> None:
 
 
 def wait_until_written(seconds: float) -> None:
-    """Wait until all that threads which decide have logged is written, or ``seconds`` are over."""
+    """Wait until all lines of critical threads are written, for ``seconds`` at most."""
     _background.settle(seconds)
 
 
 @contextlib.contextmanager
 def in_background() -> Iterator[None]:
-    """Have lines of loggers that may not wait written by a thread, which there is while they come.
+    """Let a thread write the lines of loggers that may not wait. It exists only while they come.
 
-    At the end they are waited for, unless nothing moves.
+    At the end this waits for them, unless no line gets written.
     """
     _background.is_on = True
     try:
@@ -141,7 +141,7 @@ def in_background() -> Iterator[None]:
 
 
 class _Background:
-    """Writes what waits, in a thread that ends when nothing does."""
+    """Writes waiting lines, in a thread that ends when none wait."""
 
     def __init__(self) -> None:
         self.is_on = False
@@ -151,7 +151,7 @@ class _Background:
         self._progress_at = 0.0
 
     def put(self, write: Callable[[], object], what: str) -> None:
-        """Have ``write`` called soon. This never waits."""
+        """Let ``write`` be called soon. Never waits."""
         with self._changed:
             if len(self._waiting) < _CAPACITY:
                 self._waiting.append((write, what))
@@ -162,16 +162,16 @@ class _Background:
             )
         try:
             thread.start()
-        except (RuntimeError, MemoryError):  # there are as many threads as there may be
+        except (RuntimeError, MemoryError):  # no further thread can be started
             self._run()
 
     def settle(self, seconds: float) -> None:
-        """Wait until nothing waits, for at most ``seconds``."""
+        """Wait until no lines are left, for ``seconds`` at most."""
         with self._changed:
             self._changed.wait_for(lambda: self._thread is None, seconds)
 
     def finish(self) -> None:
-        """Wait until all is written, unless nothing moves."""
+        """Wait until all lines are written, unless none gets written for a while."""
         now = time.monotonic()
         deadline = now + _AT_END
         with self._changed:
@@ -205,7 +205,7 @@ def _guarded(write: Callable[[], object], what: str) -> None:
 
 
 class _Reports:
-    """When a failure of the log is reported, and how many there were since the last report."""
+    """Decides when a failure of the log is reported, and counts those since the last report."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -213,7 +213,7 @@ class _Reports:
         self._unreported = 0
 
     def count(self, now: float) -> Optional[int]:
-        """Count a failure; return how many went unreported before it, or None if it does too."""
+        """Count a failure; return how many before it were not reported, None if it is not."""
         with self._lock:
             if self._last is not None and now < self._last + _REPORT_INTERVAL:
                 self._unreported += 1
@@ -227,13 +227,13 @@ _reports = _Reports()
 
 
 def _report(error: BaseException, what: str) -> None:
-    """Say on standard error, if there is one, that ``what`` could not be written."""
+    """Report on standard error, if there is one, that ``what`` could not be written."""
     if isinstance(error, KeyboardInterrupt) and _is_ctrl_c():
         raise error
     unreported = _reports.count(time.monotonic())
     if unreported is None:
         return
-    with contextlib.suppress(Exception):  # there may be no standard error, or no reader of it
+    with contextlib.suppress(Exception):  # standard error may be missing, or have no reader
         since = f", and {unreported} lines before" if unreported else ""
         lines = traceback.format_exception(type(error), error, error.__traceback__)
         sys.stderr.write(

@@ -1,6 +1,6 @@
-"""When a job starts next: derived from its schedule and its last execution, never stored. Pure.
+"""The next start of a job: computed from its schedule and its last execution. Pure.
 
-All moments are aware datetimes. Starts are those that are due, without the variance.
+All moments are aware datetimes. Starts do not include the variance.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class Plan(NamedTuple):
 
 
 class LocalStart(NamedTuple):
-    """A start in local time; ``zone`` is empty if it is the one of all times that are shown."""
+    """A start in local time; ``zone`` is empty if it is the same as for all other times."""
 
     moment: dt.datetime
     local: dt.datetime
@@ -59,7 +59,7 @@ class LastExecution(NamedTuple):
     is_unfinished: bool  # it was interrupted or abandoned
 
     def done_until(self, now: dt.datetime) -> dt.datetime:
-        """Return up to when no time of a schedule is to be started any more."""
+        """Return the moment up to which all times of a schedule are done."""
         return max(self.started_at, self.due_at or self.started_at, self.ended_at or now)
 
 
@@ -73,10 +73,10 @@ class NextStart(NamedTuple):
 def plan_of_row(
     name: str, stored: str, interval: dt.timedelta, variance: dt.timedelta
 ) -> Optional[Plan]:
-    """Return the plan of the job ``name``: as it is registered here, else as its row has it.
+    """Return the plan of the job ``name`` as it is registered here, or else from its row.
 
-    ``stored`` is the ``repr`` of a schedule. A job that is not registered here
-    is taken as one that does not resume. None if its schedule is not known.
+    ``stored`` is the ``repr`` of a schedule. A job that is not registered here is
+    treated as one that does not resume. None if its schedule is not known.
     """
     registered = registered_as(name)
     if registered:
@@ -94,11 +94,11 @@ def next_due(
     registered_at: Optional[dt.datetime],
     now: dt.datetime,
 ) -> Optional[NextStart]:
-    """Return when a job is due next, or None if nobody can say.
+    """Return when a job is due next, None if that cannot be known.
 
-    ``runner_began_at`` is when the live runner that has the job began, None if
-    there is none. Without one, the job is overdue from the first start that was
-    missed on, counted from its last execution, else from ``registered_at``.
+    ``runner_began_at`` is when the live runner with the job began, None without
+    one. Then the job is overdue from its first missed start on, counted from its
+    last execution, or else from ``registered_at``.
     """
     due_at: Optional[dt.datetime]
     try:
@@ -155,10 +155,10 @@ def _following(plan: Plan, last: LastExecution, now: dt.datetime) -> dt.datetime
 def upcoming(
     plan: Plan, following: NextStart, now: dt.datetime, least: dt.timedelta = _AT_ONCE
 ) -> Iterator[dt.datetime]:
-    """Yield the starts later than ``now``, from the ``following`` one on, without an end.
+    """Yield the starts later than ``now``, from the ``following`` one on, without end.
 
-    Those that come less than ``least`` after one are left out. There are none
-    for an interval job that is overdue, and one for a job without an interval.
+    Starts less than ``least`` after another one are left out. There are none for
+    an overdue interval job, and one for a job with interval 0.
     """
     try:
         if plan.schedule is not None:

@@ -1,6 +1,6 @@
-"""Whether runs of ``run_jobs --once`` come as usual: a site that has only those has no live runner.
+"""Whether runs of ``run_jobs --once`` come as usual. A site on a timer has no live runner.
 
-When they usually come is seen from the last ones. Runs by hand, of ``run_job``, do not count.
+The last runs show how often they usually come. Runs by hand, with ``run_job``, do not count.
 """
 
 from __future__ import annotations
@@ -11,20 +11,20 @@ from typing import NamedTuple, Optional, Sequence
 from quick_jobs.conf import conf
 from quick_jobs.models import JobRunner
 
-#: Runs that are looked at: a timer of working days has its weekend among them.
+#: Runs that are read: enough to include the weekend of a timer for working days.
 LAST_RUNS = 11
 
-# When the second run is late, which nothing is known of: timers of a day are the longest usual.
+# The longest wait for a second run: daily timers are the longest usual ones.
 _LATE_AFTER_FIRST = dt.timedelta(days=2)
 
-# A gap may be longer than the usual one by this factor, and than the longest one by that: one run
-# may be left out, and timers are not exact.
+# A gap may exceed the usual one by the first factor, and the longest one by the second: one run may
+# be skipped, and timers are not exact.
 _OF_USUAL = 2.0
 _OF_LONGEST = 1.1
 
 
 class OnceRuns(NamedTuple):
-    """The last run and, for how long, at most, none is to follow it until the next is late."""
+    """The last run, and how long after it the next one is late."""
 
     last: JobRunner
     patience: dt.timedelta
@@ -36,10 +36,10 @@ class OnceRuns(NamedTuple):
 
 
 def patience_after(starts: Sequence[dt.datetime], grace: dt.timedelta) -> dt.timedelta:
-    """Return how long after the last of ``starts``, the newest first, the next one is late.
+    """Return how long after the last of ``starts``, given newest first, the next one is late.
 
-    That is twice the usual time between two, and no less than the longest time plus a tenth,
-    and ``grace`` on top.
+    It is twice the usual time between two, at least the longest time plus a tenth, and
+    ``grace`` on top.
     """
     gaps = sorted(later - earlier for later, earlier in zip(starts, starts[1:]))
     if not gaps:
@@ -48,9 +48,9 @@ def patience_after(starts: Sequence[dt.datetime], grace: dt.timedelta) -> dt.tim
 
 
 def once_runs() -> Optional[OnceRuns]:
-    """Return the runs of ``run_jobs --once`` where these are what a site goes by, else None.
+    """Return the runs of ``run_jobs --once`` if the site uses these, else None.
 
-    It goes by what it started last: a worker that was started since takes their place.
+    What was started last decides: a worker that was started since replaces them.
     """
     newest = JobRunner.objects.exclude(kind=JobRunner.COMMAND).order_by("-pk").first()
     if newest is None or newest.kind != JobRunner.ONCE:

@@ -1,4 +1,4 @@
-"""URLs that are fetched to say how a job is doing. Their paths are secrets."""
+"""URLs that are fetched to report how a job is doing. Their paths are secrets."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import reprlib
 from typing import Optional
 from urllib.parse import urlsplit
 
-#: What a ping says. They stand in for ``{status}`` in a URL.
+#: The statuses of pings. They replace ``{status}`` in a URL.
 START, SUCCESS, FAIL = "start", "success", "fail"
 
 _STATUS = "{status}"
 
 
 def problem_of_url(value: object) -> Optional[str]:
-    """Return what else ``value`` must be, as the end of a sentence, or None if it is a URL."""
+    """Return what ``value`` must be instead, as the end of a sentence, None if it is a URL."""
     wanted = "an http or https URL, a str such as 'https://hc-ping.com/your-uuid'"
     if not isinstance(value, str):
         return f"{wanted}, not {reprlib.repr(value)}"
@@ -29,7 +29,7 @@ def problem_of_url(value: object) -> Optional[str]:
 
 
 def check_url(value: object, what: str) -> None:
-    """Raise TypeError or ValueError, about ``what``, if ``value`` is no URL that can be fetched."""
+    """Raise TypeError or ValueError, about ``what``, if ``value`` cannot be fetched."""
     problem = problem_of_url(value)
     if problem:
         error = ValueError if isinstance(value, str) else TypeError
@@ -37,10 +37,10 @@ def check_url(value: object, what: str) -> None:
 
 
 def url_for(ping: str, status: str) -> str:
-    """Return what is fetched to say ``status``, which is put in for ``{status}`` if that is there.
+    """Return the URL for ``status``, which replaces ``{status}`` if that is in the URL.
 
-    Otherwise it is as healthchecks.io has it: ``/start`` and ``/fail`` follow
-    the path, and success has nothing.
+    Otherwise, as healthchecks.io has it, ``/start`` and ``/fail`` are appended
+    to the path, and nothing for success.
     """
     if _STATUS in ping:
         return ping.replace(_STATUS, status)
@@ -51,7 +51,7 @@ def url_for(ping: str, status: str) -> str:
 
 
 def shown(url: str) -> str:
-    """Return as much of a URL as may be logged: the path, a query and a password are secrets."""
+    """Return the part of a URL that may be logged: path, query and password are secrets."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

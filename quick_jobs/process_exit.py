@@ -1,4 +1,4 @@
-"""The end of the process, which no thread that a job left behind may hold up."""
+"""The end of the process, which threads left behind by jobs must not delay."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ import sys
 import threading
 import time
 
-# Seconds for what is registered with atexit, like sending the last events to Sentry.
+# Seconds for functions registered with atexit, such as sending the last events to Sentry.
 _AT_EXIT = 3.0
 
 
 def leave(status: int, patience: float) -> None:
-    """End the process with ``status`` if threads are left; else return, as all is well.
+    """End the process with ``status`` if threads are left; otherwise return.
 
     Threads that are not daemons get ``patience`` seconds to end. The
-    interpreter's own way out would wait for them without end, as it would for a
-    reader of what was printed, and can crash on daemon threads that are still
-    at work.
+    interpreter's own exit would wait for them without limit, and for a reader of
+    what was printed. It can also crash on daemon threads that are still at work.
     """
     deadline = time.monotonic() + patience
-    with contextlib.suppress(KeyboardInterrupt):  # who presses Ctrl-C now has no more patience
+    with contextlib.suppress(KeyboardInterrupt):  # on Ctrl-C, do not wait
         for thread in threading.enumerate():
             if thread is not threading.current_thread() and not thread.daemon:
                 thread.join(max(0.0, deadline - time.monotonic()))
@@ -32,13 +31,13 @@ def leave(status: int, patience: float) -> None:
     try:
         cut.start()
     except (RuntimeError, MemoryError):
-        # There are as many threads as there may be. Without this one, what follows could last.
+        # No further thread can be started. Without this one, what follows may take long.
         if is_alone:
             return
         os._exit(status)
     if not is_alone:
         atexit._run_exitfuncs()
-    _flush()  # which lasts if nobody reads
+    _flush()  # which blocks if nobody reads
     if not is_alone:
         os._exit(status)
     cut.cancel()
@@ -47,11 +46,11 @@ def leave(status: int, patience: float) -> None:
 
 def _flush() -> None:
     for stream in (sys.stdout, sys.stderr):
-        # It may be closed, or None if it was from the start.
+        # It may be closed, or None from the start.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             try:
                 stream.flush()
             except BrokenPipeError:
-                # Its reader has gone. The interpreter flushes once more, and takes that for a
-                # failure of the process.
+                # Its reader has gone. The interpreter would flush once more, and treat the error as
+                # a failure of the process.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())

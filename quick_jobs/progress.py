@@ -1,4 +1,4 @@
-"""What a job says of itself: how far it has come, and a note."""
+"""What a job reports: its progress and a note."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import math
 import sys
 from typing import Any, Optional, Tuple
 
-# Characters of a note that are kept in memory: enough for a filter to recognize what it hides at
-# the end of what is stored.
+# Characters of a note in memory: enough for a filter to recognize a secret at the end of what is
+# stored.
 _LONGEST_NOTE = 4096
 
-#: How much is done, and of how much, if that is known.
+#: How much is done, and the total, if that is known.
 Reached = Tuple[float, Optional[float]]
 
 
 def as_floats(reached: Optional[Reached]) -> Tuple[Optional[float], Optional[float]]:
-    """Return what is done and the total as they are stored; None for what is not known."""
+    """Return what is done and the total, as stored; None for what is not known."""
     done, total = reached or (None, None)
     return _as_float(done), _as_float(total)
 
@@ -30,7 +30,7 @@ def _as_float(value: Optional[float]) -> Optional[float]:
 def amount(value: Any, name: str) -> float:
     """Return ``value``, which a job gave for ``name``, as a float: finite, 0 or more.
 
-    Raises TypeError if it is no number, and ValueError if it is another one.
+    Raises TypeError if it is not a number, and ValueError for other numbers.
     """
     wrong = f"{name} must be a number, 0 or more, not {_shown(value)}"
     if isinstance(value, (bool, str, bytes, bytearray)):
@@ -54,9 +54,9 @@ def _shown(value: object) -> str:
 
 
 def length_of(iterable: Any) -> Optional[int]:
-    """Return how many items there are, or None if that is only known at the end.
+    """Return the number of items, None if it is only known at the end.
 
-    A queryset fetches its rows for it, and has them when it is iterated over.
+    A queryset fetches its rows for this, and keeps them for the iteration.
     """
     try:
         return len(iterable)
@@ -65,6 +65,6 @@ def length_of(iterable: Any) -> Optional[int]:
 
 
 def as_note(text: object) -> str:
-    """Return ``str(text)`` on one line; what that raises is raised."""
+    """Return ``str(text)`` on one line. Exceptions of ``str()`` pass through."""
     words = str.__str__(str(text))[:_LONGEST_NOTE].split()
     return " ".join(words)

@@ -1,6 +1,6 @@
 """Rows of other apps that refer to rows of ours.
 
-The models say which there are; where there are none, nothing is asked of a database.
+The models tell whether there can be any. If not, the database is not queried.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from django.db.models.functions import Cast
 class Reference(NamedTuple):
     """A relation of another app's ``model`` to one of ours.
 
-    ``conditions`` are for its rows: the values that those have that refer to an outer row.
+    ``conditions`` select its rows that refer to an outer row.
     """
 
     model: Type[Model]
@@ -23,7 +23,7 @@ class Reference(NamedTuple):
 
     @property
     def label(self) -> str:
-        """The name of the model, or of the one that has the many-to-many field."""
+        """The name of the model, or of the one with the many-to-many field."""
         owner: Any = self.model._meta.auto_created or self.model
         return str(owner._meta.label)
 
@@ -34,9 +34,9 @@ class Reference(NamedTuple):
 
 
 def references_to(model: Type[Model]) -> List[Reference]:
-    """Return the relations of other apps' models to ``model``, as far as Django minds them.
+    """Return the relations of other apps' models to ``model`` that matter for deletion.
 
-    It does not with ``DO_NOTHING``, nor with a generic foreign key without a generic relation.
+    ``DO_NOTHING`` and a generic foreign key without a generic relation do not.
     """
     return [*_foreign_keys(model), *_generic_relations(model)]
 
@@ -76,7 +76,7 @@ def _generic_relations(model: Type[Model]) -> Iterator[Reference]:
 
 
 def with_flags(rows: QuerySet[Any], exists: List[Any]) -> Tuple[QuerySet[Any], List[str]]:
-    """Return ``rows`` with the answer of each of ``exists``, and the names of the answers."""
+    """Return ``rows`` annotated with each of ``exists``, and the names of the annotations."""
     flags = [f"quick_jobs_referred_{number}" for number in range(len(exists))]
     return rows.annotate(**dict(zip(flags, exists))), flags
 

@@ -6,31 +6,31 @@ An error in a receiver is logged and changes nothing.
 
 - ``job_name``: the job's dotted path.
 
-``execution_finished`` is sent when the function has ended, or when its runner
-no longer waits for that: once for each execution. It is sent with
+``execution_finished`` is sent once for each execution: when the function has
+ended, or when its runner no longer waits for it. It is sent with
 
 - ``job_name``: the job's dotted path;
 - ``outcome``: one of ``JobExecution``'s: ``"succeeded"``, ``"failed"``,
   ``"interrupted"``, ``"timed_out"`` or ``"abandoned"``;
 - ``duration``: how long the function ran, or has run so far, a ``timedelta``;
-- ``exception``: what it raised, or None; also None when it was interrupted, and
-  while it runs.
+- ``exception``: the exception that it raised; None if there is none, if it was
+interrupted, or while it runs.
 
-Both are sent by the thread that runs the job, in the context of the job; the
-``sender`` is the job, so that a receiver can be connected for one job alone.
-Receivers are waited for, and their time is not the job's: it counts neither
-for its duration nor for its timeout.
+Both are sent by the thread that runs the job, in the context of the job. The
+``sender`` is the job, so a receiver can be connected for one job alone. The
+runner waits for receivers, but their time counts neither for the job's
+duration nor for its timeout.
 
-A function that does not end keeps its thread. That it timed out or was
-abandoned is sent by a thread of its own, and so is ``runner_stopped``. Their
-receivers have what is left of the stop timeout, and a second at least; then
-the process ends without them.
+A function that does not end keeps its thread. Therefore the signal that it
+timed out or was abandoned is sent by a separate thread, and so is
+``runner_stopped``. Their receivers have what is left of the stop timeout, and
+at least a second; then the process ends without them.
 
 ``runner_stopped`` is sent at the end of ``run_jobs``, ``run_jobs --once`` and
 ``run_job``, with ``JobRunner`` as ``sender``, and with
 
 - ``reason``: one of ``JobRunner.STOP_REASONS``, like ``"signal"`` or ``"timed_out"``;
-- ``detail``: what more there is to say, like ``"SIGTERM"``;
+- ``detail``: further information, like ``"SIGTERM"``;
 - ``exit_status``: that of the process.
 
 A runner that is killed, or told to stop a third time, sends none.
@@ -55,10 +55,10 @@ runner_stopped = Signal()
 
 
 def send(signal: Signal, sender: object, **facts: Any) -> None:
-    """Send ``signal``; what receivers raise is logged."""
+    """Send ``signal``. Exceptions of receivers are logged."""
     try:
         for receiver, response in signal.send_robust(sender, **facts):
             if issubclass(type(response), Exception):  # isinstance() would ask the response
                 logger.error("the receiver %r failed", receiver, exc_info=presentable(response))
-    except BaseException as exc:  # SystemExit and its like, for which Django is not robust
+    except BaseException as exc:  # SystemExit and the like, which Django does not catch
         logger.error("a receiver failed, those after it were not called", exc_info=presentable(exc))

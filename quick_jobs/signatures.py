@@ -1,4 +1,4 @@
-"""Whether a function can be called as a job: with one argument, and to its end."""
+"""Checks whether a function can be called as a job: with one argument, and to its end."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ def problem_of(func: Callable[..., object]) -> Optional[str]:
 
 
 def is_async(func: object) -> bool:
-    """Return whether it is an ``async def``, or made around one: a call may return a coroutine."""
+    """Return whether a call may return a coroutine: it is an ``async def`` or wraps one."""
     return any(map(_is_async, layers(func)))
 
 
 def layers(func: object) -> Iterator[object]:
-    """Return the callable, and one after the other those around which it is made."""
+    """Return the callable, and one after the other those that it wraps."""
     seen: List[object] = []
     while func is not None and not any(func is each for each in seen):
         yield func
@@ -45,13 +45,13 @@ def layers(func: object) -> Iterator[object]:
         elif inspect.ismethod(func):
             func = func.__func__
         elif (type(func).__module__, type(func).__name__) == ("asgiref.sync", "AsyncToSync"):
-            return  # it runs what is below it
+            return  # it runs the coroutine itself
         else:
             func = getattr(func, "__wrapped__", None)
 
 
 def _called(func: Any) -> Any:
-    """Return what a call goes to first."""
+    """Return the function that a call reaches first."""
     while isinstance(func, functools.partial):
         func = func.func
     return func
@@ -72,7 +72,7 @@ def _is_generator(func: Any) -> bool:
 
 
 def _is_method(func: Callable[..., object]) -> bool:
-    """Return whether it is written in a class, and is called with an object or that class."""
+    """Return whether it is defined in a class, and called with an object or that class."""
     if not inspect.isfunction(func):
         return False
     try:

@@ -1,4 +1,4 @@
-"""The event that says that the runner stops, to threads and to event loops."""
+"""The event that tells threads and event loops that the runner stops."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Callable, Iterator, Set
 
 
 class StopFlag(threading.Event):
-    """An event that is set once. Threads wait for it; an event loop has it call a function."""
+    """An event that is set once. Threads wait for it; for an event loop it calls a function."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -16,7 +16,7 @@ class StopFlag(threading.Event):
         self._listeners_lock = threading.Lock()
 
     def set(self) -> None:
-        """Wake all who wait, and call all who listen, in this thread."""
+        """Wake all waiting threads, and call all listeners in this thread."""
         super().set()
         with self._listeners_lock:
             listeners = list(self._listeners)
@@ -25,9 +25,9 @@ class StopFlag(threading.Event):
 
     @contextlib.contextmanager
     def calling(self, listener: Callable[[], object]) -> Iterator[None]:
-        """Have :meth:`set` call ``listener``, which may not raise; at once if it is set already.
+        """Let :meth:`set` call ``listener``, which may not raise; call it now if already set.
 
-        In a race it may be called twice, or once after the block.
+        In a race it may be called twice, or after the block.
         """
         with self._listeners_lock:
             self._listeners.add(listener)
@@ -42,7 +42,7 @@ class StopFlag(threading.Event):
 
 async def sleep_until_set(flag: StopFlag, seconds: float) -> None:
     """Sleep for ``seconds`` in the running event loop, or until ``flag`` is set, by any thread."""
-    import asyncio  # here, as Django 2.2 does without it
+    import asyncio  # imported here: Django 2.2 works without asyncio
 
     loop = asyncio.get_running_loop()
     woken: asyncio.Future[None] = loop.create_future()

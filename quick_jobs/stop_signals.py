@@ -13,17 +13,17 @@ from typing import Any, Callable, ContextManager, Dict, Iterator
 
 from quick_jobs import threads
 
-# Those that the platform has; Windows has neither SIGQUIT nor SIGHUP.
+# Those of the platform: Windows has neither SIGQUIT nor SIGHUP.
 _NAMES = [n for n in ("SIGINT", "SIGTERM", "SIGQUIT", "SIGHUP") if hasattr(signal, n)]
 
 _SIGHUP = getattr(signal, "SIGHUP", None)
 
-# Seconds in which SIGINT counts once: timeout(1) sends it to the process, and then to the group
-# that it is in. No person presses Ctrl-C twice so fast. A terminal that is closed sends SIGHUP, and
-# so does its shell; systemd may send it right after SIGTERM.
+# Seconds in which SIGINT counts once: timeout(1) sends it to the process, and then to its group.
+# Nobody presses Ctrl-C twice that fast. A terminal that is closed sends SIGHUP, and so does its
+# shell; systemd may send it right after SIGTERM.
 _ONE_REQUEST = 0.5
 
-#: Calls the first with why the runner is to stop, and the second to wake it, while in force.
+#: In its block, calls the first with the reason to stop, and the second to wake the runner.
 StopWhenAsked = Callable[[Callable[[str], None], Callable[[], None]], ContextManager[None]]
 
 
@@ -36,13 +36,13 @@ def stop_on_signals(
 ) -> Iterator[None]:
     """Call ``request_stop`` with the signal's name, twice at most; a third ends the process.
 
-    SIGINT again within half a second is no second one, nor is SIGHUP that soon
-    after any other. SIGHUP stays ignored where it is, as under ``nohup``.
-    ``relayed`` says that a parent process passes on the signals that it gets,
-    which a terminal sends to both: then none counts again within half a second.
+    A SIGINT within half a second of the last one does not count, nor does a SIGHUP that soon
+    after any other signal. SIGHUP stays ignored if it is, as under ``nohup``. With ``relayed``,
+    a parent process passes on the signals that it gets, and a terminal sends them to both: then
+    no signal counts again within half a second.
 
-    It is called in the main thread, which ``wake``, called in another, is to get out of its wait.
-    Outside the main thread, where Python handles no signals, this does nothing.
+    ``request_stop`` is called in the main thread, and ``wake`` in another one, to end the main
+    thread's wait. Outside the main thread, where Python handles no signals, this does nothing.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -55,7 +55,7 @@ def stop_on_signals(
     def handle(number: int, frame: object) -> None:
         nonlocal received, requested_at
         if os.getpid() != pid:
-            # A process that a job forked: there the signal means what it usually does.
+            # In a process that a job forked, the signal has its usual effect.
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
             return
@@ -87,10 +87,10 @@ def stop_on_signals(
 
 @contextlib.contextmanager
 def _waking(wake: Callable[[], None]) -> Iterator[None]:
-    """Call ``wake`` whenever a signal has come, in a thread that waits for nothing else.
+    """Call ``wake`` whenever a signal has come, in a thread of its own.
 
-    Python's handlers run between two steps of the main thread. One that waits hears nothing of a
-    signal that came just before it began to, or that the system gave to another thread.
+    Python's handlers run between two instructions of the main thread. If that waits, it misses a
+    signal that came just before the wait, or that the system delivered to another thread.
     """
     inward, outward = socket.socketpair()
     with inward, outward:
@@ -108,5 +108,5 @@ def _waking(wake: Callable[[], None]) -> Iterator[None]:
             yield
         finally:
             signal.set_wakeup_fd(before)
-            outward.shutdown(socket.SHUT_WR)  # also where a forked child has it open still
+            outward.shutdown(socket.SHUT_WR)  # even if a forked child still has it open
             listener.join()

@@ -1,4 +1,4 @@
-"""The modules in a package, and those that a module's source imports."""
+"""The modules in a package, and the modules that a module's source imports."""
 
 from __future__ import annotations
 
@@ -10,15 +10,16 @@ import pkgutil
 from types import ModuleType
 from typing import Any, Iterator, List, Set
 
-#: Not for production, where what tests import may not be installed; the last runs a program.
+#: Modules that are left out: the dependencies of tests may be missing in production, and the last
+#: one runs a program.
 _LEFT_ALONE = ("conftest", "test", "tests", "__main__")
 
 
 def submodules(package: ModuleType) -> List[str]:
     """Return the dotted paths of the modules right in a package, sorted; none of a plain module.
 
-    Tests do not count, nor do scripts with names that cannot be imported by a statement. Folders
-    without an ``__init__.py`` do in a package that has none either, if there are modules in them.
+    Tests are left out, and scripts with names that no import statement can have. Folders without
+    an ``__init__.py`` count in a package that has none either, if they have modules.
     """
     folders = list(getattr(package, "__path__", ()))
     names = {info.name for info in pkgutil.iter_modules(folders)}
@@ -34,7 +35,7 @@ def _may_have_jobs(name: str) -> bool:
 
 
 def imported_modules(module: ModuleType) -> Set[str]:
-    """Return the names that the module's own source imports, of modules or of what is in them."""
+    """Return the names that the module's own source imports: modules, or what is in them."""
     tree = ast.parse("")
     # A module may have no loader or source, or a source that has changed since it was imported.
     with contextlib.suppress(Exception):
@@ -68,6 +69,6 @@ def _with_packages_around(name: str) -> List[str]:
 
 def _absolute(node: ast.ImportFrom, module: Any) -> str:
     name = "." * node.level + (node.module or "")
-    with contextlib.suppress(ImportError, ValueError):  # beyond the top: it did not get so far
+    with contextlib.suppress(ImportError, ValueError):  # beyond the top; never reached
         return importlib.util.resolve_name(name, module.__spec__.parent)
     return name

@@ -36,8 +36,8 @@ _OUTCOMES = [outcome for outcome, _ in JobExecution.OUTCOMES]
 class Command(BaseCommand):
     help = (
         "Delete old executions, then the runners that are gone and the jobs that no longer exist, "
-        "if they have no executions left. Running executions of live runners stay. Unlike a runner's "
-        "automatic pruning, this keeps a job's newest executions only with --keep-last."
+        "if they have no executions left. Running executions of live runners stay. Unlike the "
+        "automatic pruning of a runner, this keeps a job's newest executions only with --keep-last."
     )
 
     # A mistake in an app must not prevent pruning.

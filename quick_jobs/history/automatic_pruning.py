@@ -1,4 +1,4 @@
-"""The pruning that a runner does by itself, a batch at a time."""
+"""The automatic pruning of a runner, one batch at a time."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
-# Seconds that a runner which does not live long prunes for when all else is done.
+# Seconds for pruning at the end of a runner that does not live long.
 _LAST_PRUNING = 0.5
 
 
 class AutomaticPruning:
     """Runs one pruning at a time, with the pauses that it asks for.
 
-    ``new_pruning`` is given the database's alias; it returns a pruning, or None if nothing is to
-    be pruned. ``clock`` returns monotonic seconds. ``is_outage`` tells whether an error of the
-    database can pass by itself.
+    ``new_pruning`` gets the database's alias, and returns a pruning, or None if there is no
+    retention. ``clock`` returns monotonic seconds. ``is_outage`` tells whether a database error
+    can pass by itself.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class AutomaticPruning:
         self.current = self.current or self._new_pruning(self._using)
 
     def abandon(self) -> None:
-        """Leave what is not pruned yet to the next pruning."""
+        """Leave the rest to the next pruning."""
         self.current = None
 
     def seconds_to_wait(self) -> Optional[float]:
@@ -55,8 +55,8 @@ class AutomaticPruning:
     def step(self) -> None:
         """Delete a batch of old history, if one is due, and leave time for others.
 
-        Raises what the database raises, if it can pass by itself. What stays, such as a right
-        that is missing, is logged once and ends this pruning.
+        Raises database errors that can pass by themselves. Others, such as a missing
+        permission, are logged once and end this pruning.
         """
         pruning = self.current
         if not pruning or self._clock() < self._due_at:
@@ -74,9 +74,9 @@ class AutomaticPruning:
         self._due_at = self._clock() + pruning.pause
 
     def run_last(self, is_on_timer: bool) -> None:
-        """Prune in a runner on a timer, which has not lived until pruning was due.
+        """Prune in a runner on a timer, which ends before pruning is due.
 
-        There are no pauses, and half a second at most; the rest is for the next runner. An
+        It takes half a second at most, without pauses, and leaves the rest to the next runner. An
         outage ends it.
         """
         deadline = self._clock() + _LAST_PRUNING
@@ -97,7 +97,7 @@ class AutomaticPruning:
             logger.error("old history cannot be deleted: %s", reason)
 
     def _log_what_stays(self, pruning: Pruning) -> None:
-        """Log what old history stays in use, once for all that refers to it."""
+        """Log which old history stays because it is in use, once for all references."""
         if pruning.in_use.reasons - self._logged_reasons:
             logger.info("old history is in use: %s", pruning.in_use.in_words())
             self._logged_reasons |= pruning.in_use.reasons

@@ -14,8 +14,8 @@ from typing import Dict, Iterable, List, Set
 
 from quick_jobs.history.record import Record
 
-# Ends that may wait while there are starts to write: what a burst of many jobs leaves behind, and
-# no more than is written in the blink of an eye.
+# Ends that may wait while there are starts to write: as many as a burst of jobs leaves behind, and
+# few enough to be written in a moment.
 _MANY_ENDS = 1000
 
 
@@ -36,8 +36,8 @@ class Backlog:
     ===========  ============================  ==================================
 
     ``capacity`` is in bytes. What is dropped is counted in ``dropped``. An
-    execution whose start may be on record is never dropped, or it would stay
-    "running"; there are few of those, as one batch at a time is in doubt.
+    execution whose start may be on record is never dropped, because it would
+    stay "running". There are few of those, as one batch at a time is in doubt.
     """
 
     def __init__(self, capacity: int) -> None:
@@ -53,7 +53,7 @@ class Backlog:
         self._in_doubt: Dict[int, Record] = {}  # the batch that was put back
 
     def put(self, records: Iterable[Record]) -> bool:
-        """Add ``records``; return whether nothing was waiting before, and now something is."""
+        """Add ``records``; return whether these are the first ones that wait."""
         with self._lock:
             was_empty = self._is_empty()
             for record in records:
@@ -82,7 +82,7 @@ class Backlog:
             self._owed[record.number] = record
 
     def forget(self, number: int) -> bool:
-        """Take back a start; return False if it may be on record already."""
+        """Remove a start; return False if it may be on record already."""
         with self._lock:
             if number not in self._starts:
                 return False
@@ -92,10 +92,10 @@ class Backlog:
     def take(self, limit: int) -> List[Record]:
         """Take a batch of about ``limit`` starts and ends, no execution twice.
 
-        Jobs wait for their starts, so those come first; ends fill the batch up,
-        and come beside as many starts only when they have piled up. A batch
-        that was put back comes again, by itself, with the ends that have come
-        since. It is settled with :meth:`confirm` or :meth:`put_back`.
+        Jobs wait for their starts, so these come first. Ends fill up the batch;
+        they only share it equally when they have piled up. A batch that was put
+        back comes again, alone, with the ends that have come since. It has to be
+        followed by :meth:`confirm` or :meth:`put_back`.
         """
         with self._lock:
             if self._in_doubt:
@@ -133,7 +133,7 @@ class Backlog:
             self._batch = []
 
     def unsaved(self) -> List[Record]:
-        """Return all that is not known to be on record, one record an execution, in order."""
+        """Return everything not known to be on record, one record per execution, in order."""
         with self._lock:
             records = {record.number: record for record in self._batch}
             for waiting in (self._in_doubt, self._starts, self._owed, self._ends):
@@ -146,7 +146,7 @@ class Backlog:
             return number in self._starts or number in self._in_doubt
 
     def has_waiting(self) -> bool:
-        """Return whether there is something to take."""
+        """Return whether anything waits."""
         with self._lock:
             return not self._is_empty()
 

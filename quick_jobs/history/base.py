@@ -1,4 +1,4 @@
-"""What a runner asks of its history, whether one is kept or not."""
+"""The interface of a history to its runner, whether one is kept or not."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class StopInfo(NamedTuple):
 
 
 class History(abc.ABC):
-    """Takes what a runner has to say. No method waits for a database, but for one that says so."""
+    """Takes a runner's records. No method waits for a database unless it says so."""
 
     #: Whether anything is kept.
     is_kept: bool
@@ -33,50 +33,50 @@ class History(abc.ABC):
 
     @abc.abstractmethod
     def put(self, records: Iterable[Record]) -> None:
-        """Have ``records`` written."""
+        """Let ``records`` be written."""
 
     @abc.abstractmethod
     def forget(self, number: int) -> bool:
-        """Take back a start that is not written yet; return False if it may be on record."""
+        """Remove a start that is not written yet; return False if it may be on record."""
 
     @abc.abstractmethod
     def beat(self, now: float, looks: Sequence[Look] = ()) -> None:
-        """Have a heartbeat written: the loop was alive ``now``, in monotonic seconds.
+        """Let a heartbeat be written: the loop was alive ``now``, in monotonic seconds.
 
-        ``looks`` are what is new of the executions that run.
+        ``looks`` are the changes of running executions.
         """
 
     @abc.abstractmethod
     def prune(self) -> None:
-        """Have what is older than the retention setting deleted, when there is time."""
+        """Let history older than the retention setting be deleted, when there is time."""
 
     @abc.abstractmethod
     def waits_since(self) -> Optional[float]:
-        """Return when the call began that the database has not answered yet, in monotonic seconds.
+        """Return the start of the call that the database has not answered, in monotonic seconds.
 
         None if there is none.
         """
 
     @abc.abstractmethod
     def break_off(self) -> bool:
-        """Have that call fail, which is then tried again; return False if that cannot be."""
+        """Let that call fail and be tried again; return False if that is impossible."""
 
     @abc.abstractmethod
     def previous_success(self, job_name: str, known: Optional[float]) -> Optional[dt.datetime]:
-        """Return when the job's last execution that succeeded started; waits for the database.
+        """Return the start of the job's last success; waits for the database.
 
         This is for the threads of jobs. ``known`` is the last one in this runner, as POSIX time.
         """
 
     @abc.abstractmethod
     def stop(self, stop_info: StopInfo) -> None:
-        """Have all that waits written, then why the runner stopped; then close."""
+        """Let everything that waits be written, then why the runner stopped; then close."""
 
     @abc.abstractmethod
     def give_up(self) -> bool:
-        """Close as soon as possible; what could not be written goes to the log, as JSON lines.
+        """Close as soon as possible, and log unwritten records as JSON lines.
 
-        Return whether something was lost to an error that is no outage.
+        Return whether records were lost to an error that is not an outage.
         """
 
 

@@ -1,19 +1,19 @@
-"""How many rows a pruning deletes at once. Pure: the caller measures the time."""
+"""The number of rows that a pruning deletes at once. Pure: the caller measures the time."""
 
 from __future__ import annotations
 
-# Rows in the first batch, and in the smallest: below, a batch's fixed costs would eat up the time.
+# Rows in the first batch, and in the smallest: with fewer, fixed costs would take all the time.
 _FEW = 100
 
-# Rows that may be in a batch without having seen nearly as many of them deleted in time.
+# Rows that a batch may have although nearly as many have not yet been deleted in time.
 _UNTRIED = 1000
 
 
 class BatchSize:
-    """How many ``rows`` make a batch of about ``seconds``, learnt from the batches before it.
+    """The number of ``rows`` for a batch of about ``seconds``, learnt from earlier batches.
 
-    What even the smallest batch takes, as with a database far away, does not
-    count: smaller batches would only be more.
+    The time that even the smallest batch takes, as with a distant database, is not
+    counted: smaller batches would only be more batches.
     """
 
     def __init__(self, most: int, seconds: float) -> None:
@@ -23,14 +23,14 @@ class BatchSize:
         self._fixed = 0.0
 
     def learn(self, deleted: int, seconds: float) -> None:
-        """Take note of how much the last batch has deleted, and in what time."""
+        """Note how much the last batch has deleted, and in what time."""
         self._fixed = seconds if self.rows == self._fewest else min(self._fixed, seconds)
         change = (self._seconds + self._fixed) / max(seconds, 1e-6)
         known = max(2 * deleted, _UNTRIED)
         self._resize(min(change, 2.0), min(known, self._most))
 
     def shrink(self) -> None:
-        """Take note that others were in the way of the last batch."""
+        """Note that others' locks were in the way of the last batch."""
         self._resize(0.5, self._most)
 
     def _resize(self, change: float, most: int) -> None:

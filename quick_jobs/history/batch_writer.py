@@ -1,7 +1,7 @@
-"""Writes a batch of records as a whole or, where the database refuses that, one by one.
+"""Writes a batch of records as a whole or, if the database refuses that, one by one.
 
-A database refuses a record for what is in it, or for its size. Of such a
-record as much is written as the database takes; the rest goes to the log.
+A database may refuse a record for its content or its size. Then as much of
+the record is written as the database accepts, and the rest is logged.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
-# Starts and ends in one transaction: enough to make its cost small for each of them, and few
-# enough that a job waits no more than milliseconds for the others in its batch.
+# Starts and ends in one transaction: enough to share its cost, and few enough that a job waits only
+# milliseconds for the others in its batch.
 _BATCH = 250
 
-# Tries of a batch by a database that answers otherwise, before one by one; then of a long record,
-# before it is cut. A server that is sent too much may just close the connection, as it does for
-# many other reasons.
+# Tries of a batch, while the database answers otherwise, before it is written one by one; and of a
+# long record, before it is cut. A server that gets too much may just close the connection, as it
+# does for many other reasons.
 _TRIES = 3
 
 
 class BatchRefused(Exception):
-    """A batch is refused for what is in it; ``error`` is what the database says."""
+    """A batch is refused for its content; ``error`` is the database's."""
 
     def __init__(self, error: Exception) -> None:
         super().__init__(error)
@@ -39,24 +39,24 @@ class BatchRefused(Exception):
 class BatchWriter:
     """Takes batches from ``backlog`` and writes them to ``storage``.
 
-    A batch that failed and was put back is the next one again: how often it failed counts.
+    A batch that failed and was put back is the next one again. Its failures are counted.
     """
 
     def __init__(self, storage: Storage, backlog: Backlog) -> None:
         self._storage = storage
         self._backlog = backlog
-        #: Why the last record was refused altogether, or None. What refuses all of them is no
-        #: record's fault.
+        #: Why the last record was refused completely, or None. If all records are refused, they are
+        #: not the cause.
         self.refusal: Optional[Exception] = None
         self._is_one_by_one = False
         self._failures = 0
 
     def write_next(self) -> Sequence[Record]:
-        """Write the batch that is next, and return it; it is empty if nothing waits.
+        """Write the next batch, and return it; it is empty if nothing waits.
 
-        What the database refuses of a single record is logged. Raises :exc:`BatchRefused` if the
-        batch is to be written one by one, and else what the database raises: the batch is still
-        in the backlog then, to be put back.
+        Parts of a single record that the database refuses are logged. Raises :exc:`BatchRefused`
+        if the batch has to be written one by one, or other database errors: then the batch is
+        still in the backlog, and has to be put back.
         """
         batch = self._backlog.take(_BATCH)
         if not batch:
@@ -73,16 +73,16 @@ class BatchWriter:
         return batch
 
     def go_one_by_one(self, error: Exception) -> None:
-        """Put back the batch that was refused with ``error``; each record is written by itself."""
+        """Put back the batch that was refused with ``error``, to be written one by one."""
         logger.debug("a batch is refused; writing its records one by one", exc_info=error)
         self._backlog.put_back()
         self._is_one_by_one = True
         if isinstance(error, IntegrityError):
-            self._storage.forget_registration()  # in case the rows referred to have gone
+            self._storage.forget_registration()  # in case the rows that it refers to are gone
         self._storage.reset()
 
     def _write_together(self, batch: List[Record]) -> None:
-        """Write a batch as a whole, or find that it is refused for what is in it."""
+        """Write a batch as a whole, or find that it is refused for its content."""
         answers = self._failures >= _TRIES - 1
         if answers:
             self._storage.probe(self._backlog.dropped)
@@ -96,7 +96,7 @@ class BatchWriter:
             raise
 
     def _write_alone(self, record: Record) -> None:
-        """Write as much of a record as the database takes; what it refuses altogether is logged."""
+        """Write as much of a record as the database accepts; log it if that is nothing."""
         error = self._refusal_of(record, record.is_long)
         self.refusal = None
         if error is None:
@@ -119,7 +119,7 @@ class BatchWriter:
         )
 
     def _refusal_of(self, record: Record, may_be_long: bool) -> Optional[Exception]:
-        """Write one record; return the error if it is refused, and not for an outage."""
+        """Write one record; return the error if it is refused and that is not an outage."""
         tries = 0
         is_registered_anew = False
         while True:
@@ -145,6 +145,6 @@ class BatchWriter:
                 return error
 
     def _register_anew(self) -> None:
-        """Register again, in case the rows of the runner and its jobs have gone."""
+        """Register again, in case the rows of the runner and its jobs are gone."""
         self._storage.forget_registration()
         self._storage.register()

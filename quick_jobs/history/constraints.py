@@ -1,4 +1,4 @@
-"""The foreign keys that a database has, those that Django does not know of included."""
+"""The foreign keys of a database, including those unknown to Django."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Constraint(NamedTuple):
 
 
 def constraints_on(model: Type[Model], using: str) -> List[Constraint]:
-    """Ask the database for the foreign keys of others' tables to the one of ``model``."""
+    """Query the foreign keys of other tables to the one of ``model``."""
     app: Any = model._meta.app_config
     own = {one._meta.db_table.lower() for one in app.get_models(include_auto_created=True)}
     keys = database_of(connections[using]).foreign_keys_to(model._meta.db_table)

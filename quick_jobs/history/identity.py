@@ -1,4 +1,4 @@
-"""What a runner says of itself."""
+"""The identity of a runner."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST_RELEASE = 100  # JobRunner.release
 
 
 class RunnerIdentity(NamedTuple):
-    """What a runner's row says of it from the start; ``started_at`` is POSIX time."""
+    """The facts in a runner's row from the start; ``started_at`` is POSIX time."""
 
     key: uuid.UUID
     hostname: str
@@ -27,6 +27,6 @@ class RunnerIdentity(NamedTuple):
 
     @classmethod
     def of_this_process(cls, kind: str = JobRunner.RUNNER) -> RunnerIdentity:
-        """Return the identity of a runner that starts here and now."""
+        """Return the identity of a runner that starts now in this process."""
         release = in_ascii(conf.release).replace("\0", "\\x00")[:_LONGEST_RELEASE]
         return cls(uuid.uuid4(), socket.gethostname(), os.getpid(), time.time(), kind, release)

@@ -1,4 +1,4 @@
-"""What stays because rows of other apps refer to it."""
+"""Rows that are not pruned because rows of other apps refer to them."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def numbers_in_words(numbers: Mapping[Any, int]) -> str:
 
 
 class InUse:
-    """The rows of ours that others' rows refer to, in the database ``using``.
+    """Our rows in the database ``using`` to which others' rows refer.
 
-    The models say which tables may refer to ours. What else the database has of foreign keys is
-    only asked for, with :meth:`look_up`, once it has refused to delete something.
+    The models tell which tables may refer to ours. Other foreign keys of the database are only
+    queried, with :meth:`look_up`, once it has refused to delete something.
     """
 
     def __init__(self, using: str) -> None:
         #: How many rows have stayed, by model.
         self.kept: Counter[Any] = Counter()
-        #: What refers to them, in words.
+        #: The tables that refer to them, in words.
         self.reasons: Set[str] = set()
         self._using = using
         self._referrers: Dict[Type[Model], Referrers] = {}
         self._tables: Set[str] = set()
         self._is_looked_up = False
-        # Runners and jobs are looked at twice by a runner's pruning.
+        # A runner's pruning sees runners and jobs twice.
         self._noted: Set[Tuple[Any, int]] = set()
 
     def spare(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """Return those of ``rows`` that nobody refers to."""
+        """Return those of ``rows`` to which nothing refers."""
         referrers = self._referrers_of(rows.model)
         if not referrers:
             return rows
@@ -64,7 +64,7 @@ class InUse:
         return flagged.filter(**dict.fromkeys(flags, False))
 
     def in_words(self) -> str:
-        """Return what has stayed and why, as a sentence, or "" if nothing has."""
+        """Return a sentence on which rows stayed and why, "" if none did."""
         if not self.kept:
             return ""
         is_one = sum(self.kept.values()) == 1
@@ -72,14 +72,14 @@ class InUse:
         return f"{numbers_in_words(self.kept)} {stays}: {', '.join(sorted(self.reasons))}."
 
     def free(self, model: Type[Model], keys: List[int]) -> List[int]:
-        """Return those primary keys of ``model`` whose rows nobody refers to."""
+        """Return those primary keys of ``model`` to whose rows nothing refers."""
         if not self._referrers_of(model):
             return keys
         rows = model._base_manager.using(self._using).filter(pk__in=keys)
         return list(self.spare(rows).values_list("pk", flat=True))
 
     def among(self, rows: QuerySet[Any]) -> List[Kept]:
-        """Return those of ``rows`` that somebody refers to."""
+        """Return those of ``rows`` to which something refers."""
         referrers = self._referrers_of(rows.model)
         if not referrers:
             return []
@@ -101,7 +101,7 @@ class InUse:
             self.reasons.update(row.reasons)
 
     def look_up(self) -> bool:
-        """Ask the database for foreign keys; return whether there are any not known before."""
+        """Query the database's foreign keys; return whether some were not known before."""
         if self._is_looked_up:
             return False
         self._is_looked_up = True
@@ -117,7 +117,7 @@ class InUse:
     def _referrers_of(self, model: Type[Model]) -> Referrers:
         if model not in self._referrers:
             found = references_to(model)
-            # A model may have no table here: it is in another database, or not migrated yet.
+            # A model may have no table here: it may be in another database, or not migrated yet.
             self._referrers[model] = [one for one in found if self._has_table(one.model)]
         return self._referrers[model]
 

@@ -1,7 +1,7 @@
 """The rows of the jobs that a runner registers.
 
-Which names are equal, and which characters there are, is for the database to
-say: MariaDB mostly holds ``resume`` and ``résumé`` for one name.
+The database decides which names are equal, and which characters it can store:
+for MariaDB, ``resume`` and ``résumé`` are usually the same name.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ Item = TypeVar("Item")
 
 _TEXTS = ("schedule", "description")
 
-# Rows in one of the few queries made when a runner is registered. SQLite takes 999 values.
+# Rows in one of the few queries that register a runner. SQLite takes 999 values.
 ROWS_PER_QUERY = 400
 
 
 class NamesCollide(Exception):
-    """The database holds the names of several jobs for one."""
+    """The database treats the names of several jobs as equal."""
 
 
 class _Found(NamedTuple):
     row: Job
-    stored_name: str  # the job's name, as far as the database can write it
+    stored_name: str  # the job's name, as the database can store it
 
 
 def register_jobs(
@@ -40,10 +40,10 @@ def register_jobs(
 ) -> Dict[str, int]:
     """Put ``jobs`` on record with their schedules; return their primary keys by name.
 
-    The row of a job that was renamed to what the database holds for the same
-    name goes on as that of the new name. Raises :exc:`NamesCollide`.
+    If a job was renamed to a name that the database treats as equal, its row is
+    used for the new name. Raises :exc:`NamesCollide`.
     """
-    # Sorted, so that runners which start at the same moment do not deadlock.
+    # Sorted, so that runners that start at the same moment do not deadlock.
     jobs = sorted(jobs, key=lambda job: job.name)
     found: Dict[str, _Found] = {}
     now = as_stored(database_now(using))
@@ -57,7 +57,7 @@ def register_jobs(
         row, stored_name = found[job.name]
         wanted = {
             "name": stored_name,
-            # Not known of a job from before it was put on record.
+            # Not known for jobs that were recorded before the field existed.
             "registered_at": row.registered_at or now,
             **_facts_of(job),
         }
@@ -70,7 +70,7 @@ def register_jobs(
 def _update(
     using: str, pk: int, changes: Dict[str, Any], is_about_data: Callable[[BaseException], bool]
 ) -> None:
-    """Write ``changes``; texts that the database does not take are written in ASCII."""
+    """Write ``changes``, with texts in ASCII if the database does not accept them."""
     rows = Job.objects.using(using).filter(pk=pk)
     try:
         rows.update(**changes)
@@ -84,7 +84,7 @@ def _update(
 def _rows_of_plain_names(
     using: str, jobs: Sequence[RegisteredJob], now: dt.datetime
 ) -> Dict[str, _Found]:
-    """Return rows by name; none for a job where one with an equal name is in the way."""
+    """Return rows by name, without jobs whose place is taken by an equal name."""
     rows = _rows_named(using, jobs)
     missing = [job for job in jobs if job.name not in rows]
     if missing:
@@ -108,7 +108,7 @@ def _row_of(
     now: dt.datetime,
     is_about_data: Callable[[BaseException], bool],
 ) -> _Found:
-    """Return the row of a job whose name the database may hold for another, or may not take."""
+    """Return the row of a job whose name may equal another for the database, or be refused."""
     refusal: Optional[Exception] = None
     for name in in_every_form(job.name, LONGEST_NAME):
         try:
@@ -126,7 +126,7 @@ def _row_of(
 def _row_with_equal_name(
     using: str, job: RegisteredJob, name: str, now: dt.datetime
 ) -> Optional[Job]:
-    """Return the row with an equal name, if need be a new one; None if the name is changed."""
+    """Return the row with an equal name, or a new one; None if the database changes the name."""
     rows = Job.objects.using(using)
     with transaction.atomic(using=using):
         row: Job
@@ -157,7 +157,7 @@ def _is_ascii(text: str) -> bool:
 
 
 def _plain_facts_of(job: RegisteredJob) -> Dict[str, Any]:
-    """Return what every database takes of :func:`_facts_of`."""
+    """Return :func:`_facts_of` in a form that every database accepts."""
     facts = _facts_of(job)
     return {field: fact for field, fact in facts.items() if field not in _TEXTS or _is_ascii(fact)}
 
@@ -173,6 +173,6 @@ def _facts_of(job: RegisteredJob) -> Dict[str, Any]:
 
 
 def in_parts(items: Sequence[Item]) -> Iterator[Sequence[Item]]:
-    """Split ``items`` into what one query can take, and what little memory can."""
+    """Split ``items`` into parts for one query each, which also saves memory."""
     for start in range(0, len(items), ROWS_PER_QUERY):
         yield items[start : start + ROWS_PER_QUERY]

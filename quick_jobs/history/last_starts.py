@@ -1,4 +1,4 @@
-"""The last start of each job on record, for those that resume."""
+"""The last recorded start of each job, for jobs that resume."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ def last_starts(
     job_ids: Mapping[str, int],
     from_registration: Collection[str] = (),
 ) -> Dict[str, LastStart]:
-    """Return the last start of each of these jobs that has one, by name, with one query.
+    """Return the last starts of these jobs by name, with one query; some may have none.
 
-    ``job_ids`` are jobs of this runner, by name. For those named in ``from_registration`` the
-    moment in which they were registered stands in for a start that is missing.
+    ``job_ids`` are jobs of this runner, by name. For those in ``from_registration``, the moment of
+    registration replaces a missing start.
     """
     last = JobExecution.objects.using(using).of_each("job")
     jobs = Job.objects.using(using)
     if len(job_ids) <= ROWS_PER_QUERY:
         jobs = jobs.filter(pk__in=list(job_ids.values()))
     else:
-        jobs = jobs.filter(runners=runner_id)  # those that do not resume as well
+        jobs = jobs.filter(runners=runner_id)  # including those that do not resume
     found: Dict[int, LastStart] = {}
     registered: Dict[int, LastStart] = {}
     for pk, registered_at, started_at, due_at, outcome in jobs.annotate(

@@ -1,6 +1,6 @@
 """The signs of life of a runner and its executions: heartbeats, and looks at what runs.
 
-A heartbeat never waits for looks, and is never lost to one that the database refuses.
+A heartbeat never waits for looks, and is never lost because the database refuses one.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from quick_jobs.logs import get_logger
 
 logger = get_logger(__name__, may_wait=False)
 
-# Looks that wait while the database is away: twice what one heartbeat brings, as those of
-# executions that have ended meanwhile are among them.
+# Looks that wait while the database is away: twice as many as come with one heartbeat, because some
+# are of executions that have ended meanwhile.
 _MOST_WAITING = 200
 
-# Tries of looks by a database that answers otherwise, before they are cut: a server that is sent
-# too much may just close the connection, as it does for many other reasons.
+# Tries of looks, while the database answers otherwise, before they are cut. A server that gets too
+# much may just close the connection, as it does for many other reasons.
 _TRIES = 2
 
 
 class LifeSigns:
-    """Writes what it is given to ``storage``; all of this happens in the recorder's thread.
+    """Writes heartbeats and looks to ``storage``, in the recorder's thread.
 
-    Looks are written with a heartbeat. Those that could not be written wait for the next one, the
-    newest of each execution, and those of executions whose start waits in ``backlog`` for that.
+    Looks are written with a heartbeat. If that fails, the newest look at each execution waits for
+    the next heartbeat. A look at an execution whose start is in ``backlog`` waits for the start.
     """
 
     def __init__(self, storage: Storage, backlog: Backlog, heartbeat_interval: float) -> None:
@@ -38,7 +38,7 @@ class LifeSigns:
         self._looks: Dict[int, Look] = {}
 
     def take(self, at: float, looks: Iterable[Look]) -> None:
-        """Have a heartbeat written, with ``looks``: the loop was alive ``at``."""
+        """Let a heartbeat be written, with ``looks``: the loop was alive ``at`` this time."""
         self._beat_at = at
         for look in looks:
             older = self._looks.pop(look.number, None)

@@ -1,4 +1,4 @@
-"""What the history tells the runner's loop."""
+"""The messages from the history to the runner's loop."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class StartsRecorded(NamedTuple):
 
 
 class LastStart(NamedTuple):
-    """The last start of a job that is on record, with POSIX times."""
+    """The last recorded start of a job, in POSIX times."""
 
     started_at: float
     due_at: Optional[float]
@@ -30,7 +30,7 @@ class HistoryAway(NamedTuple):
 
 
 class HistoryRefused(NamedTuple):
-    """The history cannot be kept as the database is now; the runner must not begin."""
+    """The history cannot be kept in the database's present state. The runner must not begin."""
 
     why: str
 

@@ -1,7 +1,7 @@
-"""The executions that automatic pruning keeps at any age, so that no job looks as if it never ran.
+"""The executions that automatic pruning keeps at any age, so that every job has a history.
 
-Executions that have just been recorded may make one of them the second newest: it then stays
-until the next pruning.
+An execution that is recorded meanwhile may make one of them the second newest. It then stays until
+the next pruning.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from django.db.models import QuerySet, Subquery
 from quick_jobs.history.prunable import Rows
 from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner
 
-# Jobs looked at together.
+# Jobs that are read together.
 _JOBS = 200
 
-# A job's executions read at once in search of a success: first, next, and from then on. Mostly a
-# success is among the first.
+# A job's executions that are read at once in search of a success: first, next, and from then on.
+# Usually the first ones include a success.
 _READS = (10, 100, 500)
 
 # Reads in one step.
@@ -28,7 +28,7 @@ _READS_AT_ONCE = 10
 
 
 class _Walk(NamedTuple):
-    """Where the search for a job's newest success has come to."""
+    """The position of the search for a job's newest success."""
 
     job: int
     before: Optional[dt.datetime] = None
@@ -36,12 +36,12 @@ class _Walk(NamedTuple):
 
 
 class NewestOfKnownJobs:
-    """The newest execution and the newest success of each known job, where older than ``cutoff``.
+    """The newest execution and the newest success of each known job, if older than ``cutoff``.
 
     A job is known if it is in the code or in a live runner's list. The search deletes nothing, and
-    is to be finished before old executions are deleted. It reads a bounded piece of an index in
-    each step. Of a job that has failed for long, it does not read all that is newer than
-    ``cutoff``: the newest of its old successes then stays even if there is a newer one.
+    must be finished before old executions are deleted. Each step reads a bounded piece of an index.
+    If a job has failed for long, not all of its executions newer than ``cutoff`` are read: the
+    newest old success then stays even if there is a newer one.
     """
 
     def __init__(
@@ -69,7 +69,7 @@ class NewestOfKnownJobs:
         return [int(pk) for _, pk in self._kept[first:last]]
 
     def find(self, size: int) -> Rows:
-        """Look at the next jobs, or on for a success of those; return no rows."""
+        """Read the next jobs, or search further for their successes; return no rows."""
         if self._walks:
             self._walk_on()
         else:
@@ -77,7 +77,7 @@ class NewestOfKnownJobs:
         return []
 
     def advance(self) -> None:
-        """Take note that this step is done."""
+        """Note that this step is done."""
         self.is_finished = self._after is None and not self._walks
 
     def _look_at_jobs(self, size: int) -> None:
@@ -114,16 +114,16 @@ class NewestOfKnownJobs:
         self._walks = walks
 
     def _read(self, walk: _Walk) -> List[_Walk]:
-        """Read the next executions of a job; return where to go on, if there is no success."""
+        """Read the next executions of a job; return where to continue if there is no success."""
         size = _READS[min(walk.reads, len(_READS) - 1)]
         executions = self._executions.filter(job_id=walk.job)
         rows = executions if walk.before is None else executions.filter(started_at__lt=walk.before)
-        # Whatever the database thinks of outcomes, this is a piece of the index by job.
+        # Whatever the planner assumes about outcomes, this reads a piece of the index by job.
         newest = rows.order_by("-started_at").values_list("started_at", "pk", "outcome")
         found = list(newest[:size])
         successes = [row for row in found if row[2] == JobExecution.SUCCEEDED]
         if not successes and len(found) == size:
-            # The piece may end amid those that started in one moment.
+            # The piece may end in the middle of executions that started at the same moment.
             last = executions.filter(started_at=found[-1][0], outcome=JobExecution.SUCCEEDED)
             successes = list(last.values_list("started_at", "pk", "outcome")[:1])
         if successes:
@@ -131,7 +131,7 @@ class NewestOfKnownJobs:
         if successes or len(found) < size:
             return []
         before = found[-1][0]
-        if walk.reads:  # enough has been read of what is not old
+        if walk.reads:  # enough recent executions have been read
             before = min(before, self._cutoff)
         return [_Walk(walk.job, before, walk.reads + 1)]
 

@@ -1,4 +1,4 @@
-"""The writing of looks at running executions: updates of rows that have no end yet."""
+"""Writes looks at running executions: updates rows that have no end yet."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _EXECUTIONS = UpdateTable(
 def update_observed(
     database: Database, runner_id: int, looks: Sequence[LookTexts], observed_at: dt.datetime
 ) -> None:
-    """Write ``looks``, in one statement if they are not long. Executions that have ended stay.
+    """Write ``looks``, in one statement if they are not long. Ended executions do not change.
 
-    ``observed_at`` is as a field holds it. To write the same again changes nothing.
+    ``observed_at`` is as a field holds it. Writing the same again changes nothing.
     """
     ops = database.connection.ops
     name = ops.quote_name(_EXECUTIONS.name)

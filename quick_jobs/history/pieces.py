@@ -1,4 +1,4 @@
-"""A batch of which the database refuses to delete something, cut up until that is found."""
+"""Splits a batch until the row is found that the database refuses to delete."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from quick_jobs.history.prunable import Rows
 
 
 class Pieces:
-    """The pieces of a batch, of which the ``next`` one is to be deleted."""
+    """The pieces of a batch; the ``next`` one is to be deleted."""
 
     def __init__(self) -> None:
         self._pieces: Rows = []
@@ -26,11 +26,11 @@ class Pieces:
         self._pieces = [*reversed(rows)]
 
     def drop(self) -> None:
-        """Take note that the next piece is done with."""
+        """Note that the next piece is done."""
         self._pieces.pop()
 
     def halve(self) -> List[Kept]:
-        """Cut the next piece in two; a single row is dropped, and returned."""
+        """Split the next piece in two; a single row is removed and returned."""
         piece = self._pieces.pop()
         keys: List[int] = list(piece.order_by("pk").values_list("pk", flat=True))
         if len(keys) == 1:

@@ -14,10 +14,10 @@ from quick_jobs.models import JobExecution
 
 
 def previous_success(job_name: str, known: Optional[float]) -> Optional[dt.datetime]:
-    """Return when the last execution of the job that succeeded started, aware, or None.
+    """Return the start of the job's last success, aware, or None.
 
-    ``known`` is the last one in this runner as POSIX time: it may not be on
-    record yet. Raises what the database raises.
+    ``known`` is the last one in this runner as POSIX time, which may not be on
+    record yet. Raises the database's exceptions.
     """
     found = _outside_of_event_loops(job_name)
     if known is None:
@@ -27,12 +27,12 @@ def previous_success(job_name: str, known: Optional[float]) -> Optional[dt.datet
 
 
 def _outside_of_event_loops(job_name: str) -> Optional[dt.datetime]:
-    """Ask the database in this thread, or in another one if an event loop runs in this."""
+    """Query the database in this thread, or in another one if this runs an event loop."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:
         return _last_success(job_name)
-    with ThreadPoolExecutor(max_workers=1) as executor:  # Django refuses to be asked in here
+    with ThreadPoolExecutor(max_workers=1) as executor:  # Django refuses queries in this thread
         return executor.submit(_last_success_by_new_connection, job_name).result()
 
 

@@ -1,8 +1,7 @@
-"""The executions that are old enough to go, found batch by batch.
+"""Finds the executions that are old enough to be pruned, batch by batch.
 
-A search is asked again and again for its next batch with ``find``, and told
-with ``advance`` that this batch is done with. A search for a batch reads a
-bounded piece of an index, and never the same piece twice.
+``find`` returns the next batch of a search, and ``advance`` marks it as done.
+Each ``find`` reads a bounded piece of an index, and never the same piece twice.
 """
 
 from __future__ import annotations
@@ -15,27 +14,27 @@ from django.db.models import Max, QuerySet
 
 from quick_jobs.models import JobExecution, JobExecutionQuerySet, JobRunner
 
-# Executions that a batch goes round, at most: older releases of PostgreSQL compare each row with
-# each of them.
+# Executions that a batch excludes, at most: older releases of PostgreSQL compare each row with each
+# of them.
 _MOST_SPARED = 1000
 
-# The next moment that a database can tell from one.
+# The least difference between moments in a database.
 _TICK = dt.timedelta(microseconds=1)
 
 Rows = List["QuerySet[Any]"]
 
-#: Returns the primary keys of the executions that stay among some, which started from one moment
-#: to another. It may return more than are among them.
+#: Returns the primary keys of executions to keep, for some that started between two moments. It may
+#: return others too.
 Spared = Callable[[JobExecutionQuerySet, dt.datetime, dt.datetime], List[int]]
 
 
 class Rules(NamedTuple):
-    """What goes: executions that started longer ago than ``older_than``.
+    """The rules for what is pruned: executions that started longer ago than ``older_than``.
 
-    The ``keep_last`` newest of each job stay in any case. If there are
-    ``outcomes``, others stay; unless ``jobs`` (primary keys) is None, those of
-    others stay. With ``keep_newest``, which takes the place of ``keep_last``, the newest execution
-    and the newest success of each job stay that is in the code or in a live runner's list.
+    The ``keep_last`` newest of each job always stay. With ``outcomes``, other outcomes stay.
+    Unless ``jobs`` (primary keys) is None, the executions of other jobs stay. With
+    ``keep_newest``, which replaces ``keep_last``, the newest execution and the newest success
+    stay of each job that is in the code or in a live runner's list.
     """
 
     older_than: dt.timedelta
@@ -46,7 +45,7 @@ class Rules(NamedTuple):
 
     @property
     def spare_some(self) -> bool:
-        """Whether old executions of runners that are gone may stay."""
+        """Whether old executions of gone runners may stay."""
         return bool(self.keep_last or self.outcomes) or self.jobs is not None
 
 
@@ -71,7 +70,7 @@ class NewestOfEachJob:
             newest = self._executions.filter(job_id=job).order_by("-started_at", "-pk")
             self._oldest[job] = _nth(newest.values_list("started_at", "pk"), self._count - 1)
         oldest = self._oldest[job]
-        if oldest is None:  # there are not so many
+        if oldest is None:  # there are fewer than that
             return True
         return started_at >= oldest[0] if pk is None else (started_at, pk) >= oldest
 
@@ -79,7 +78,7 @@ class NewestOfEachJob:
 class OldExecutions:
     """Executions that started before ``cutoff``, oldest first.
 
-    ``only`` is a condition that goes before ``started_at`` in an index. Those ``spared`` stay.
+    ``only`` is a condition that comes before ``started_at`` in an index. Those ``spared`` stay.
     """
 
     def __init__(
@@ -97,12 +96,12 @@ class OldExecutions:
         self._spared = spared
         self._executions = JobExecution.objects.using(using).filter(**only)
         self._cutoff = cutoff
-        # Those that started in the moment reached are done with up to this primary key.
+        # Of those that started at the current moment, all up to this primary key are done.
         self._after: Optional[int] = None
         self._next: Tuple[Optional[dt.datetime], Optional[int]] = (None, None)
 
     def find(self, size: int) -> Rows:
-        """Return what goes of the next ``size`` executions."""
+        """Return those of the next ``size`` executions that are to be pruned."""
         if self.reached is None:
             self.reached = _nth(self._by_start(self._old()), 0)
         if self.reached is None:
@@ -120,7 +119,7 @@ class OldExecutions:
         return [self._without_those_that_run(rows)]
 
     def advance(self) -> None:
-        """Go on behind what was found."""
+        """Continue after the batch that was found."""
         self.reached, self._after = self._next
         self.is_finished = self.reached is None
 
@@ -135,7 +134,7 @@ class OldExecutions:
         return rows.filter(outcome__in=self._rules.outcomes) if self._rules.outcomes else rows
 
     def _next_ones(self, start: dt.datetime, size: int) -> JobExecutionQuerySet:
-        """Return the next ``size`` executions; fewer, but one, if more started in one moment."""
+        """Return the next ``size`` executions; fewer, but at least one, if many started at once."""
         if self._after is not None:
             return self._of_one_moment(start, self._after, size)
         rest = self._old(since=start)
@@ -157,7 +156,7 @@ class OldExecutions:
     def _old(
         self, since: Optional[dt.datetime] = None, before: Optional[dt.datetime] = None
     ) -> JobExecutionQuerySet:
-        # Of two upper bounds SQLite would take the first one, and read on until there.
+        # With two upper bounds, SQLite would use the first one, and read up to it.
         old = self._executions.filter(started_at__lt=before or self._cutoff)
         return old if since is None else old.filter(started_at__gte=since)
 
@@ -170,7 +169,7 @@ class OldExecutions:
 
 
 def most_values(using: str) -> int:
-    """Return how many values a statement takes, less room for the few others in it."""
+    """Return how many values a statement takes, without the few others in it."""
     return (connections[using].features.max_query_params or 10_000) - 99
 
 

@@ -1,4 +1,4 @@
-"""Deletes old history in small batches that nobody has to wait for."""
+"""Deletes old history in small batches that block nobody."""
 
 from __future__ import annotations
 
@@ -26,39 +26,39 @@ from quick_jobs.registration import registered_as
 
 Search = Union[NewestOfKnownJobs, OldExecutions, GoneRunners, ForgottenJobs]
 
-#: Rows in a batch, at most. More make nothing faster, even where they take milliseconds.
+#: Rows in a batch, at most. More would not be faster, even if they take only milliseconds.
 BATCH_SIZE = 50_000
 
-# Seconds for a batch, on average, when a runner prunes: its jobs' starts wait too.
+# Seconds for a batch, on average, when a runner prunes: the starts of its jobs wait meanwhile.
 _STEP_TIME_IN_RUNNER = 0.02
 
-# Seconds after which a runner gives up on a single statement, where the database can.
+# Seconds after which a runner aborts a single statement, if the database supports that.
 _STATEMENT_TIMEOUT_IN_RUNNER = 1.0
 
-# PostgreSQL goes through all deleted executions of a runner to see that it has none left, until
-# they are vacuumed away. So many it goes through before anyone notices.
+# Until a vacuum, PostgreSQL reads all deleted executions of a runner to see that it has none left.
+# This many are read before anyone notices.
 _NOT_MANY = 50_000
 
-# Tries for a batch that others have locked, and seconds between them. Mostly they are deleting it,
+# Tries for a batch that others have locked, and seconds between them. Usually they are deleting it
 # too.
 _TRIES = 5
 _PATIENCE = 0.2
 
 
 class Pruning:
-    """Deletes what goes by ``rules``, one batch with every :meth:`step`.
+    """Deletes old history by ``rules``, one batch with each :meth:`step`.
 
-    A running execution of a live runner stays, and so does a live runner; the
-    database's clock judges that again for each batch. With ``dry_run`` the
-    executions are counted by job instead. Nothing happens before the first step.
+    Running executions of live runners stay, and so do live runners. The
+    database's clock decides which are live, for each batch. With ``dry_run`` the
+    executions are only counted, by job. Nothing happens before the first step.
     """
 
     @classmethod
     def by_retention(cls, using: str) -> Optional[Pruning]:
         """Return the pruning that ``QUICK_JOBS_HISTORY_RETENTION`` asks for, or None.
 
-        It is for a runner: it keeps the newest executions of the jobs there
-        are, its steps are shorter, and after it has deleted much, it leaves
+        It is for a runner: it keeps the newest executions of existing jobs,
+        its steps are shorter, and after it has deleted much, it leaves
         unused runners and jobs to the next pruning.
         """
         age = conf.history_retention
@@ -78,11 +78,11 @@ class Pruning:
         self.deleted: Counter[Any] = Counter()
         #: How many executions, by their job's primary key.
         self.counted: Counter[Any] = Counter()
-        #: What stays because rows of other apps refer to it.
+        #: Rows that stay because rows of other apps refer to them.
         self.in_use = InUse(using)
-        #: Whether others have locked something for so long that it stays.
+        #: Whether something stays because others kept it locked.
         self.passed_over = False
-        #: For how many seconds others are to have their turn before the next step.
+        #: Seconds to pause before the next step, so that others get their turn.
         self.pause = 0.0
         self._using = using
         self._rules = rules
@@ -106,15 +106,15 @@ class Pruning:
 
     @property
     def reached(self) -> Optional[dt.datetime]:
-        """The start of the executions that come next, while it is at executions."""
+        """The start of the next executions, while executions are searched."""
         search = self._searches[0] if self._searches else None
         return search.reached if isinstance(search, OldExecutions) else None
 
     def step(self) -> bool:
-        """Delete one batch; return whether all is done.
+        """Delete one batch; return whether everything is done.
 
-        What others have locked is tried again by the next steps, then passed over. What others
-        refer to stays. Other errors of the database are raised; the next step would go on.
+        Rows that others have locked are tried again in the next steps, then skipped. Rows to which
+        others refer stay. Other database errors are raised; the next step continues.
         """
         self._database.commit_each_write()
         if self._searches is None:
@@ -146,7 +146,7 @@ class Pruning:
         if rows and not self._pieces:
             self._size.learn(sum(counts.values()), self._seconds)
         self._unpaused += self._clock() - began
-        # As many pieces as take as long as a batch are followed by one pause.
+        # One pause follows as many pieces as take the time of a batch.
         if not self._pieces or self._unpaused > database.cleanup_batch_time:
             if counts and not self._dry_run:
                 self.pause = database.pause_after(self._unpaused)
@@ -160,9 +160,9 @@ class Pruning:
             return search.find(self._size.rows)
 
     def _find_what_is_in_the_way(self, searches: List[Search], rows: Rows) -> bool:
-        """Find the same again, as something may have come in the meantime; then cut it up.
+        """Find the same batch again, as it may have changed meanwhile; then split it.
 
-        Before that the database is asked once what refers to our tables.
+        Before that, the database is queried once for foreign keys to our tables.
         """
         if self._pieces:
             self.in_use.keep(self._pieces.halve())
@@ -174,7 +174,7 @@ class Pruning:
         return False
 
     def _give_way(self, searches: List[Search], is_found: bool) -> bool:
-        """Try a smaller batch next time; after some tries, pass over it."""
+        """Try a smaller batch next time; skip it after some tries."""
         self._size.shrink()
         self._conflicts += 1
         self.pause = _PATIENCE
@@ -228,7 +228,7 @@ class Pruning:
         return [*before, *first, *executions, *unused(self._may_have_left_some)]
 
     def _may_have_left_some(self) -> bool:
-        """Return whether runners that are gone may have old executions that stayed."""
+        """Return whether gone runners may have old executions that stayed."""
         kept = self._newest or self.in_use.kept[JobExecution]
         return self.passed_over or self._rules.spare_some or bool(kept)
 
@@ -253,7 +253,7 @@ class Pruning:
 
     @contextmanager
     def _timed(self) -> Iterator[None]:
-        """Count what a batch takes by its size, and so not its commit, nor waits for others."""
+        """Measure the part of a batch's time that grows with its size: no commit, no waits."""
         began = self._clock()
         yield
         self._seconds += self._clock() - began

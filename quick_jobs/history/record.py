@@ -9,24 +9,24 @@ from typing import Any, Iterator, NamedTuple, Optional
 
 from quick_jobs.history.texts import in_ascii
 
-# What a record without texts takes in CPython, with its numbers and its place in a dict; and what
-# the tuple of its words takes, without them.
+# Bytes of a record without texts in CPython, with its numbers and its place in a dict; and bytes of
+# the tuple of its words, without the words.
 _BYTES_PER_RECORD = 500
 _BYTES_PER_WORDS = 150
 
-# Characters that are kept of a text which the database does not take as it is: all, what every
-# server takes by default, what the smallest packet of MariaDB holds beside the rest, and none.
+# Characters that are kept of a text that the database refuses as it is: all, as many as every
+# server takes by default, as many as fit beside the rest in MariaDB's smallest packet, and none.
 _CUTS = (sys.maxsize, 32 * 1024, 128, 0)
 
-# Characters of texts that every server takes, without words, in a statement of their own:
-# MariaDB's smallest packet is of 1024 bytes.
+# Characters of texts, without words, that every server takes in a separate statement: MariaDB's
+# smallest packet has 1024 bytes.
 _SHORT = 256
 
 _GAP = "\n...\n"
 
 
 class Words(NamedTuple):
-    """What an execution has said, how far it came, and what kind of failure it was.
+    """An execution's note, progress, log and kind of failure.
 
     The texts are storable, the numbers finite.
     """
@@ -42,8 +42,8 @@ class Record(NamedTuple):
     """What is known of an execution at its start, or at its end.
 
     ``started_at``, ``finished_at`` and ``due_at`` are POSIX times, ``duration``,
-    ``lateness`` and ``cpu_time`` are in seconds. ``words`` are None of an execution
-    that has none on record either; only an end has some.
+    ``lateness`` and ``cpu_time`` are in seconds. ``words`` are None if the execution
+    has none and none are on record; only ends have words.
     """
 
     number: int
@@ -65,7 +65,7 @@ class Record(NamedTuple):
 
     @property
     def size(self) -> int:
-        """About how many bytes of memory it takes."""
+        """The approximate size in memory, in bytes."""
         size = _BYTES_PER_RECORD
         if self.error or self.traceback:
             size += sys.getsizeof(self.error) + sys.getsizeof(self.traceback)
@@ -76,7 +76,7 @@ class Record(NamedTuple):
 
     @property
     def characters(self) -> int:
-        """How many characters its texts have."""
+        """The number of characters in its texts."""
         characters = len(self.error) + len(self.traceback)
         if self.words is not None:
             characters += len(self.words.note) + len(self.words.log)
@@ -88,13 +88,13 @@ class Record(NamedTuple):
         return self.words is not None or self.characters > _SHORT
 
     def in_ascii(self) -> Record:
-        """Return it with every other character in its texts written as an escape."""
+        """Return it with all non-ASCII characters in its texts escaped."""
         return self._cut(sys.maxsize)
 
     def in_less_and_less(self) -> Iterator[Record]:
-        """Yield it in ASCII; if it is long, then with its texts cut, and last without them.
+        """Yield it in ASCII; if it is long, then with its texts cut, and finally without them.
 
-        Where little room is left, it is without its words, which need a longer statement.
+        The shortest forms lack its words, which need a longer statement.
         """
         last: Record = self
         for limit in _CUTS if self.is_long else _CUTS[:1]:

@@ -11,18 +11,18 @@ from quick_jobs.tracebacks import class_name, storable, traceback_of
 
 logger = get_logger(__name__, may_wait=False)
 
-#: What is stored and sent in place of a text that the filter failed to filter.
+#: Is stored and sent in place of a text that could not be filtered.
 HIDDEN = "(hidden: QUICK_JOBS_LOG_FILTER failed)"
 
-# Seconds between two reports: a filter that is broken fails with every text.
+# Seconds between two reports: a broken filter fails with every text.
 _REPORT_INTERVAL = 60.0
 
 
 def filtered(text: str) -> str:
-    """Return ``text`` as it may be stored and sent: what the site's filter makes of it.
+    """Return ``text`` after the site's filter, as it may be stored and sent.
 
-    Without a filter this is ``text`` itself. A filter that raises, whatever it is, or returns no
-    ``str`` hides the text; the log says so once a minute, without the text.
+    Without a filter this is ``text`` itself. A filter that raises anything, or does not return a
+    ``str``, hides the text. The log says so once a minute, without the text.
     Every thread may call this, and it never raises.
     """
     if not text:
@@ -42,7 +42,7 @@ def filtered(text: str) -> str:
 
 
 def filtered_line(text: str, length: int) -> str:
-    """Return the first line of what :func:`filtered` makes of ``text``, in ``length`` characters.
+    """Return the first line of the :func:`filtered` ``text``, in at most ``length`` characters.
 
     ``text`` is such a line already.
     """
@@ -54,7 +54,7 @@ def filtered_line(text: str, length: int) -> str:
 
 
 class _Reports:
-    """When the last report was; monotonic, in seconds."""
+    """The time of the last report, in monotonic seconds."""
 
     last: Optional[float] = None
 
@@ -69,12 +69,12 @@ def _report(problem: str, now: float) -> None:
 
 
 def _in_short(exc: BaseException) -> str:
-    """Return the exception's type and place, without its message: that may quote the text."""
+    """Return the exception's type and place, without its message, which may quote the text."""
     try:
         place, tb = "", traceback_of(exc)
         while tb is not None:
             place = f' in "{tb.tb_frame.f_code.co_filename}", line {tb.tb_lineno}'
             tb = tb.tb_next
         return f"{class_name(type(exc))}{place}"
-    except BaseException:  # no memory
+    except BaseException:  # out of memory
         return "an error that cannot be shown"

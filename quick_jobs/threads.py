@@ -1,4 +1,4 @@
-"""Starting a thread, on a machine that may have none to give."""
+"""Starts threads, which the machine may refuse."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import threading
 
 
 class NoThread(Exception):
-    """A thread could not be started; the message says which, and what to look at."""
+    """A thread could not be started. The message names it, and what to check."""
 
 
 def start(thread: threading.Thread) -> None:

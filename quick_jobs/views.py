@@ -25,12 +25,12 @@ logger = get_logger("quick_jobs")
 
 _JSON_TYPE = "application/json"
 
-#: The value of the parameter ``format``, by what is answered.
+#: The values of the parameter ``format``.
 _PROMETHEUS = "prometheus"
 
 
 def _without_transactions(view: Callable[..., Any]) -> Callable[..., Any]:
-    """Have no transaction begun for the view with ``ATOMIC_REQUESTS``: the database may be away."""
+    """Exempt the view from ``ATOMIC_REQUESTS``: the database may be away."""
     for alias in connections:
         view = transaction.non_atomic_requests(using=alias)(view)
     return view
@@ -40,10 +40,10 @@ def _without_transactions(view: Callable[..., Any]) -> Callable[..., Any]:
 @csrf_exempt
 @never_cache
 def status(request: HttpRequest) -> HttpResponse:
-    """Answer with 200 if nothing is wrong, and with 503 if something is or nobody can say.
+    """Answer with 200 if nothing is wrong, and with 503 if something is or it is not known.
 
-    With ``?format=prometheus`` it is 200 as long as there are metrics: Prometheus throws those of
-    any other answer away. Only active staff, and whoever has the token, gets an answer.
+    With ``?format=prometheus`` it is 200 whenever there are metrics: Prometheus discards those of
+    other answers. Only active staff, and requests with the token, get an answer.
     """
     if not (_has_token(request) or _is_staff(request)):
         raise Http404
@@ -78,7 +78,7 @@ def _without_errors(health: Health) -> Health:
 def _has_token(request: HttpRequest) -> bool:
     try:
         token = conf.status_token
-    except ImproperlyConfigured:  # the system check says so
+    except ImproperlyConfigured:  # the system check reports it
         return False
     scheme, _space, given = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
     if token is None or scheme.lower() != "bearer":
@@ -98,5 +98,5 @@ def _is_staff(request: HttpRequest) -> bool:
     try:
         user = getattr(request, "user", None)
         return bool(user is not None and user.is_active and user.is_staff)
-    except Error:  # the database with the sessions is away, too
+    except Error:  # the database with the sessions is away too
         return False

@@ -1,8 +1,8 @@
-"""The one door to what differs between databases. Only here is a connection's vendor asked.
+"""The differences between databases. A connection's vendor is only checked here.
 
 Each kind of database has a file of its own with a subclass of
-:class:`~quick_jobs.databases.base.Database`. Tables, columns and rows are
-given to them: they know no models.
+:class:`~quick_jobs.databases.base.Database`. They know no models: tables,
+columns and rows are given to them.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ _DATABASES: Dict[str, Type[Database]] = {
 
 
 def database_of(connection: BaseDatabaseWrapper) -> Database:
-    """Return what this kind of database can do, by way of ``connection``."""
+    """Return the object for this kind of database, with ``connection``."""
     return _DATABASES[connection.vendor](connection)
 
 
 def is_supported(connection: BaseDatabaseWrapper) -> bool:
-    """Return whether the history can be in this kind of database."""
+    """Return whether this kind of database can hold the history."""
     return connection.vendor in _DATABASES
 
 
 def vendor_name(connection: BaseDatabaseWrapper) -> str:
-    """Return what kind of database it is, as a message names it: ``oracle``, ``not configured``."""
+    """Return the kind of database for messages, like ``oracle`` or ``not configured``."""
     return "not configured" if connection.vendor == "unknown" else connection.vendor
 
 
 def database_now(using: str) -> dt.datetime:
-    """Return the present by the clock of the database ``using``, aware, in UTC."""
+    """Return the current time by the clock of the database ``using``, aware, in UTC."""
     return database_of(connections[using]).now()

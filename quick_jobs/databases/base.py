@@ -1,4 +1,4 @@
-"""The interface that each kind of database implements, with what most of them have in common."""
+"""The interface of each kind of database, with the parts that most have in common."""
 
 from __future__ import annotations
 
@@ -28,37 +28,37 @@ from quick_jobs.databases.statements import buckets_query, on_conflict, rows_ins
 from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
 from quick_jobs.databases.timestamps import from_timestamp
 
-# Rows in a statement where the database sets no limit. More at once gains nothing.
+# Rows in a statement if the database has no limit. More at once would not be faster.
 _MAX_ROWS = 500
 
 
-# Seconds for a connection of the history to be made, a slow network and server included.
+# Seconds to make a connection of the history, even with a slow network and server.
 _CONNECT_TIMEOUT = 10
 
 
 def break_off(descriptor: int) -> None:
-    """Have a call fail that waits for an answer on this connection, in another thread."""
-    # A duplicate, as closing the object would close the driver's own descriptor.
+    """Make a call fail that waits for an answer on this connection in another thread."""
+    # A duplicate, because closing the object would close the driver's own descriptor.
     with suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connected:
         connected.shutdown(socket.SHUT_RDWR)
 
 
 class Unsuitable(NamedTuple):
-    """Why a database cannot hold the history, and what can be done about that."""
+    """Why a database cannot hold the history, and what to do about it."""
 
     reason: str
     remedy: str
 
 
 class Database(ErrorMeanings):
-    """A kind of database, by way of one of its connections."""
+    """A kind of database, with one of its connections."""
 
-    #: Seconds that a batch of the cleanup takes on average: long against its fixed costs, and short
-    #: for those who wait for its locks, as some batches take twice as long.
+    #: Seconds that a batch of the cleanup takes on average: long compared to its fixed costs, and
+    #: short for others that wait for its locks. Some batches take twice as long.
     cleanup_batch_time: ClassVar[float] = 0.045
 
-    #: Characters in a statement, so that it stays well below the smallest packet that servers are
-    #: set to take: 1 MB.
+    #: Characters in a statement, well below the smallest packet size for which servers are
+    #: configured: 1 MB.
     max_characters: ClassVar[int] = 256 * 1024
 
     #: The query of :meth:`foreign_keys_to`.
@@ -67,8 +67,8 @@ class Database(ErrorMeanings):
     #: Whether its drivers take a ``connect_timeout``, in seconds.
     has_connect_timeout: ClassVar[bool] = True
 
-    #: Whether a column that equals a value is left out of an order. The newest row of a job is then
-    #: looked for among those of all jobs, which takes long for one that rarely runs.
+    #: Whether the planner drops a column that equals a value from an order. It then searches the
+    #: newest row of a job among the rows of all jobs, which takes long for a job that rarely runs.
     drops_constant_order: ClassVar[bool] = False
 
     #: Whether a connection that is open while the process forks harms the child.
@@ -78,18 +78,18 @@ class Database(ErrorMeanings):
         self.connection = connection
 
     def unsuitable(self) -> Optional[Unsuitable]:
-        """Return why it cannot hold the history, or None. The database is not asked."""
+        """Return why it cannot hold the history, or None. Does not query the database."""
         return None
 
     def text_faults(self) -> Optional[Unsuitable]:
-        """Return why it may change texts without an error, or None. The database is asked."""
+        """Return why it may change texts without an error, or None. Queries the database."""
         return None
 
     # Its clock.
 
     @abstractmethod
     def now(self) -> dt.datetime:
-        """Return the present by its clock, aware, in UTC, to the millisecond or better.
+        """Return the current time by its clock, aware, in UTC, to the millisecond or better.
 
         The session's time zone does not matter, nor whether a transaction has begun.
         """
@@ -104,8 +104,8 @@ class Database(ErrorMeanings):
     def commit_each_write(self) -> None:
         """Let each statement outside a transaction commit by itself.
 
-        A site may have set otherwise, by ``"AUTOCOMMIT": False`` in ``DATABASES``. The wrapper
-        keeps that over reconnects; others of the same database are left as they are.
+        A site may have ``"AUTOCOMMIT": False`` in ``DATABASES``. The wrapper keeps this change over
+        reconnects. Other connections to the same database are not changed.
         """
         connection = self.connection
         if connection.settings_dict["AUTOCOMMIT"]:
@@ -115,7 +115,7 @@ class Database(ErrorMeanings):
             connection.set_autocommit(True)
 
     def limit_connecting(self) -> None:
-        """Have a connection that cannot be made within some seconds fail, unless the site says."""
+        """Limit the time to make a connection to some seconds, unless the site has a limit."""
         if not self.has_connect_timeout:
             return
         options = self.connection.settings_dict["OPTIONS"]
@@ -157,20 +157,20 @@ class Database(ErrorMeanings):
         return f"{insert} {rows} {self._on_conflict(table)}", values
 
     def _on_conflict(self, table: UpsertTable) -> str:
-        """Return the end of an INSERT, which says what becomes of rows that are there."""
+        """Return the end of an INSERT, which handles existing rows."""
         return on_conflict(table)
 
     def _durations(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return durations as the driver takes them."""
+        """Return durations in the form that the driver takes."""
         if self.connection.features.has_native_duration_field:
             return [None if each is None else dt.timedelta(seconds=each) for each in values]
-        # Microseconds, where there is no type for it.
+        # Microseconds, if the database has no type for durations.
         return [None if each is None else round(each * 1_000_000) for each in values]
 
     def writing(self) -> ContextManager[None]:
-        """Write in here what belongs to the history. Where only one can write, wait for it first.
+        """A block for writes of the history, which waits if only one can write at a time.
 
-        That is a transaction in SQLite; elsewhere each statement stands for itself.
+        It is a transaction in SQLite; in other databases each statement commits by itself.
         """
         return nullcontext()
 
@@ -179,13 +179,13 @@ class Database(ErrorMeanings):
     def buckets_statement(self, question: BucketQuestion) -> Statement:
         """Return the query for pairs of a job and a bucket in which it started, or None.
 
-        It looks once into the index for each bucket of each job, however many
+        It makes one index lookup for each bucket of each job, however many
         executions there are.
         """
         return buckets_query(question, self.connection.ops, self._moment_place())
 
     def _moment_place(self) -> str:
-        """Return the place of a moment where nothing else says its type."""
+        """Return the placeholder for a moment whose type is not clear otherwise."""
         return f"CAST(%s AS {DateTimeField().cast_db_type(self.connection)})"
 
     # Cleaning up in the background.
@@ -194,10 +194,10 @@ class Database(ErrorMeanings):
     def cleanup_timeouts(self, statement_timeout: Optional[float] = None) -> Iterator[None]:
         """Lock and statement timeouts for background cleanup.
 
-        What would have to wait for long for others' locks fails instead, in a
-        way that :meth:`is_conflict` knows, and so do statements that take longer
-        than ``statement_timeout`` seconds, where the database can. Afterwards all is
-        as it was. Inside somebody's transaction nothing changes.
+        Statements that would have to wait long for locks fail instead, in a way that
+        :meth:`is_conflict` recognizes. So do statements that take longer than
+        ``statement_timeout`` seconds, if the database supports that. Afterwards the
+        settings are restored. Inside a transaction nothing is changed.
         """
         if self.connection.in_atomic_block:
             yield
@@ -210,14 +210,14 @@ class Database(ErrorMeanings):
         """Set the timeouts outside a transaction."""
 
     def pause_after(self, batch_time: float) -> float:
-        """Return for how many seconds others need a turn after a batch took ``batch_time``."""
+        """Return how many seconds to leave to others after a batch took ``batch_time``."""
         return 0.0
 
     def foreign_keys_to(self, table: str) -> List[Tuple[str, str, str, str]]:
         """Return schema (or ""), table and column of each foreign key to ``table``, and its column.
 
-        Those are left out of which the database itself deletes the rows, or makes them refer to
-        nothing, and those of several columns.
+        Keys are left out whose rows the database itself deletes or sets to null, and keys of
+        several columns.
         """
         with self.connection.cursor() as cursor:
             cursor.execute(self.foreign_keys_query, [table])
@@ -228,8 +228,8 @@ class Database(ErrorMeanings):
     def descriptor(self) -> Optional[int]:
         """Return the file descriptor of the connection to a server, for :func:`break_off`.
 
-        None if there is no server, or the driver does not show it. This is for
-        the connection's own thread: mysqlclient refuses all others.
+        None if there is no server, or the driver does not show it. Call it in the
+        connection's own thread: mysqlclient refuses others.
         """
         fileno = getattr(self.connection.connection, "fileno", None)
         return None if fileno is None else int(fileno())

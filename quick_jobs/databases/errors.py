@@ -1,4 +1,4 @@
-"""What an error of a database means for what was to be written."""
+"""The meaning of database errors for a write."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from django.db import (
 
 
 class ErrorMeanings(ABC):
-    """Tells errors apart: others in the way, wrong values, an outage, too long a statement."""
+    """Classifies errors: a conflict, wrong values, an outage, a statement that is too long."""
 
     def is_conflict(self, error: DatabaseError) -> bool:
-        """Return whether others were in the way, so that the same may succeed another time."""
+        """Return whether others were in the way, so the same may succeed later."""
         return isinstance(error, OperationalError) and self._is_conflict(error)
 
     @abstractmethod
@@ -26,28 +26,28 @@ class ErrorMeanings(ABC):
         """Return whether it reports a lock, a deadlock or a timeout."""
 
     def is_locked(self, error: BaseException) -> bool:
-        """Return whether somebody else is using the database, where one lock is for all of it."""
+        """Return whether another connection has the lock, if one lock is for the whole database."""
         return False
 
     def is_about_data(self, error: BaseException) -> bool:
-        """Return whether the values that were to be written caused it, not the database's state."""
+        """Return whether the written values caused it, not the database's state."""
         return isinstance(error, (DataError, IntegrityError, ValueError, TypeError, OverflowError))
 
     def is_outage(self, error: BaseException) -> bool:
-        """Return whether it can pass by itself: no connection, no space, no turn, read-only.
+        """Return whether it can pass by itself: no connection, no space, locked, read-only.
 
-        Other errors stay until somebody changes the database, the site or this package.
+        Other errors last until somebody changes the database, the site or this package.
         """
         return isinstance(error, (OperationalError, InterfaceError, InternalError))
 
     def may_be_of_size(self, error: BaseException) -> bool:
-        """Return whether a statement that is too long can fail like this.
+        """Return whether a statement that is too long can cause this error.
 
-        So can others: a server that is sent too much may just close the connection. What
-        a server says of itself, such as that its disk is full, is never of size.
+        Other causes are possible too: a server that gets too much may just close the connection.
+        What a server reports about itself, such as a full disk, is never about size.
         """
         return isinstance(error, MemoryError) or self._is_lost_connection(error)
 
     def _is_lost_connection(self, error: BaseException) -> bool:
-        """Return whether the connection to the server was closed without a word."""
+        """Return whether the server closed the connection without a message."""
         return False

@@ -1,4 +1,4 @@
-"""MariaDB and MySQL, which Django calls by one name."""
+"""MariaDB and MySQL, which have the same vendor in Django."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _CONFLICTS = (1205, 1213, 1020, 3572, 1969)
 # compared with such a value; packet too large, as the server says it and as the client does.
 _ABOUT_DATA = (1366, 1267, 1153, 2020)
 
-# What Django calls operational, and does not pass by itself: no such database, no access to it, to
+# Operational errors in Django that do not pass by themselves: no such database, no access to it, to
 # a table or to a column, no such column, no value for a column, no such function or procedure.
 _LASTING = (1044, 1049, 1142, 1143, 1054, 1364, 1305, 1370)
 
@@ -61,9 +61,9 @@ class MySQL(Database):
         return _on_duplicate(table)
 
     def buckets_statement(self, question: BucketQuestion) -> Statement:
-        """Read the index from the first edge to the last: MariaDB has no better use for it.
+        """Read the index from the first edge to the last: MariaDB cannot use it in a better way.
 
-        It would look for a bucket by reading all that the job has in the index.
+        To search one bucket, it would read all index entries of the job.
         """
         ops = self.connection.ops
         first, last = question.edges[0], question.edges[-1]

@@ -29,10 +29,10 @@ _CONFLICTS = ("55P03", "57014", "40P01", "40001")
 # Program limit exceeded: a value is too long, or a row, or the statement.
 _ABOUT_DATA = "54"
 
-# Up to so many rows, arrays take longer: for psycopg to write, and for PostgreSQL to plan.
+# Up to this many rows, arrays are slower: psycopg writes and PostgreSQL plans them slowly.
 _FEW_ROWS = 4
 
-# For each kind of column, the type of its array, and its value made of an element.
+# For each kind of column, the type of its array, and the expression for its value.
 _ELEMENTS = {
     INTEGER: ("bigint", "{}"),
     TIMESTAMP: ("float8", "to_timestamp({})"),
@@ -81,11 +81,11 @@ class PostgreSQL(Database):
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
         """Wait 0.1 s at most for others' row locks, prefer indexes, and do not wait for the disk.
 
-        What a crash of the server brings back is deleted another time.
+        Rows that a crash of the server brings back are deleted another time.
         """
         with transaction.atomic(using=self.connection.alias):
-            # A deadlock would be looked for after a second only. The statistics still count
-            # what has just been deleted, and by them it may seem best to read the whole table.
+            # A deadlock would only be detected after a second. The statistics still count deleted
+            # rows, so reading the whole table may seem best to the planner.
             parameters = {
                 "lock_timeout": "100ms",
                 "enable_seqscan": "off",
@@ -110,7 +110,7 @@ class PostgreSQL(Database):
         return _code_of(error).startswith(_ABOUT_DATA) or super().is_about_data(error)
 
     def _is_lost_connection(self, error: BaseException) -> bool:
-        # What the server itself says has a code.
+        # Errors that the server itself reports have a code.
         return isinstance(error, (OperationalError, InterfaceError)) and not _code_of(error)
 
 
@@ -120,7 +120,7 @@ def _code_of(error: BaseException) -> str:
 
 
 def _is_zone_of_session_known() -> bool:
-    """Return whether a moment means the same to the session as to Django.
+    """Return whether the session uses the same time zone as Django.
 
     Without time zones Django leaves a session in the server's zone if the site names none.
     """
@@ -129,10 +129,10 @@ def _is_zone_of_session_known() -> bool:
 
 @lru_cache(maxsize=None)
 def _arrays_insert(table: UpsertTable, name: str) -> str:
-    """Return the INSERT for many rows into the table that is ``name``, quoted.
+    """Return the INSERT for many rows into the table with this quoted ``name``.
 
-    Each column's values come as one array, in PostgreSQL's own notation: so the
-    statement's text is always the same, and a driver has few values to quote.
+    The values of each column are one array, in PostgreSQL's own notation. So the
+    statement's text is always the same, and the driver has few values to quote.
     """
     elements = [_ELEMENTS[column.kind] for column in table.columns]
     names = [column.name for column in table.columns]
@@ -150,7 +150,7 @@ def _array(elements: Iterable[Any]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Return ``text``, whatever is in it, as an element of an array."""
+    """Return any ``text`` as an element of an array."""
     if not text:
         return '""'
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')

@@ -1,4 +1,4 @@
-"""SQLite: a file, in which only one can write at a time."""
+"""SQLite: a file to which only one connection can write at a time."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from django.db import OperationalError
 from quick_jobs.databases.base import Database, Unsuitable
 from quick_jobs.databases.write_lock import is_locked, short_commit
 
-#: The first one that can INSERT ... ON CONFLICT.
+#: The first version with INSERT ... ON CONFLICT.
 _OLDEST = (3, 24)
 
-# Words of operational errors that do not pass by themselves.
+# Messages of operational errors that do not pass by themselves.
 _LASTING = ("no such ", "has no column", "syntax error", "values for")
 
-# A process that waits looks again every 25 ms at the latest, and once it has waited for 128 ms,
-# every 100 ms at the latest (sqliteDefaultBusyCallback in SQLite's main.c). Between two batches
-# there is time for one look, in seconds, the search for the next one included.
+# Seconds between two batches, including the search for the next one: enough for one try by a
+# waiting process. It tries at least every 25 ms, and after 128 ms of waiting at least every 100 ms
+# (sqliteDefaultBusyCallback in SQLite's main.c).
 _LONG_WAIT = 0.12
 _PAUSE_FOR_OTHERS = 0.024
 _LONG_PAUSE_FOR_OTHERS = 0.1
@@ -40,8 +40,8 @@ class SQLite(Database):
     has_connect_timeout = False
     must_close_before_fork = True  # https://www.sqlite.org/howtocorrupt.html, 2.6
 
-    # Longer than elsewhere, as there are fewer pauses then, but not so long that they would have
-    # to be longer, too.
+    # Longer than for other databases, which makes fewer pauses, but not so long that the pauses
+    # would have to be longer too.
     cleanup_batch_time = 0.07
 
     def unsuitable(self) -> Optional[Unsuitable]:
@@ -65,7 +65,7 @@ class SQLite(Database):
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
-        """Wait as long as ever: nobody else could write anyway."""
+        """Keep the usual timeout: nobody else could write anyway."""
         yield
 
     def pause_after(self, batch_time: float) -> float:

@@ -1,4 +1,4 @@
-"""The text of the statements that several databases have in common."""
+"""The text of statements that several databases have in common."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from quick_jobs.databases.tables import (
 def buckets_query(question: BucketQuestion, ops: BaseDatabaseOperations, moment: str) -> Statement:
     """Return the query for pairs of a job and a bucket in which it started, or None.
 
-    It looks once into the index for each bucket of each job. ``moment`` is the place of a moment.
+    It makes one index lookup for each bucket of each job. ``moment`` is a moment's placeholder.
     """
     edges = [ops.adapt_datetimefield_value(edge) for edge in question.edges]
     pairs = list(zip(edges, edges[1:]))
@@ -28,7 +28,7 @@ def buckets_query(question: BucketQuestion, ops: BaseDatabaseOperations, moment:
         f"SELECT {bucket} AS bucket, {moment} AS first, {moment} AS beyond"
         for bucket in range(len(pairs))
     )
-    # In the list of what is selected, where no planner makes a join with the whole table of it.
+    # A subquery in the SELECT list, which no planner turns into a join with the whole table.
     sql = (
         "SELECT job.id, (SELECT buckets.bucket"
         f" FROM {ops.quote_name(question.execution_table)} execution"
@@ -52,7 +52,7 @@ def on_conflict(table: UpsertTable) -> str:
 
 @lru_cache(maxsize=None)
 def rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], List[int]]:
-    """Return an INSERT's start, a row's places, and where a row has moments and durations.
+    """Return an INSERT's start, a row's placeholders, and where it has moments and durations.
 
     ``name`` is the table's, quoted.
     """
@@ -72,9 +72,9 @@ def cases_update(
     common: Mapping[str, Any],
     changes: Mapping[int, Mapping[str, Any]],
 ) -> Statement:
-    """Return one UPDATE of several rows, each with values of its own for its columns.
+    """Return one UPDATE of several rows, each with its own values.
 
-    ``name`` is the table's, quoted. ``changes`` are by key, ``common`` is for all of those rows.
+    ``name`` is the table's, quoted. ``changes`` are by key, ``common`` is for all these rows.
     """
     cases: Dict[str, List[Tuple[int, Any]]] = {}
     for key, values in changes.items():
@@ -96,10 +96,10 @@ def cases_update(
 
 
 def blanks(table: UpsertTable) -> str:
-    """Return what follows the values of a row: an empty text for each blank column."""
+    """Return the end of a row's values: an empty text for each blank column."""
     return ", ''" * len(table.blank)
 
 
 def places(values: Sequence[Any]) -> str:
-    """Return a place for each value."""
+    """Return a placeholder for each value."""
     return ", ".join(["%s"] * len(values))

@@ -1,4 +1,4 @@
-"""What is given to the databases by those who know the models: tables, columns and questions."""
+"""Descriptions of tables, columns and queries, made by callers who know the models."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NUMBER = "number"  # given as a finite float
 
 
 class Column(NamedTuple):
-    """A column and its kind, which says how its values are given and written."""
+    """A column and its kind, which determines how its values are given and written."""
 
     name: str
     kind: str
@@ -70,7 +70,7 @@ class UpdateTable:
 
 
 class BucketQuestion(NamedTuple):
-    """In which buckets have these jobs started? Bucket n reaches from edge n up to edge n + 1."""
+    """Asks in which buckets these jobs started. Bucket n reaches from edge n up to edge n + 1."""
 
     job_table: str
     execution_table: str

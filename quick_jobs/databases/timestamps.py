@@ -1,4 +1,4 @@
-"""Conversions of moments to what the field of a model holds."""
+"""Conversions between moments and the values of a model's field."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def from_timestamp(seconds: float) -> dt.datetime:
 
 
 def as_aware(moment: dt.datetime) -> dt.datetime:
-    """Return a moment that a model's field holds as an aware one, in UTC."""
+    """Return the value of a model's field as an aware moment, in UTC."""
     if not timezone.is_naive(moment):
         return moment.astimezone(dt.timezone.utc)
     if not settings.TIME_ZONE:

@@ -1,4 +1,4 @@
-"""SQLite's one write lock: whoever begins with it waits for it, and never fails at once.
+"""SQLite's one write lock: a transaction that begins with it waits, and never fails at once.
 
 A deferred transaction that has read cannot become a writer once another
 connection has written: SQLite refuses at once, whatever the timeout.
@@ -22,20 +22,20 @@ from quick_jobs.compat import (
     initialized_connections,
 )
 
-# How long the history's commit waits for readers, in milliseconds. In the rollback journal it keeps
-# new readers out meanwhile, who wait 5 s by default. With a tenth of it, nothing would be committed
+# Milliseconds that the history's commit waits for readers. With the rollback journal, new readers
+# have to wait meanwhile, 5 s by default. With a tenth of this, nothing would be committed on a site
 # where somebody always reads.
 _COMMIT_TIMEOUT = 1000
 
-# Seconds that readers then have to come through before the next try. With none, they fail.
+# Seconds that readers then get before the next try. Without them, readers fail.
 _PAUSE_FOR_READERS = (0.5, 1.0)
 
 
 @contextmanager
 def immediate_transactions() -> Iterator[None]:
-    """In here, transactions in SQLite begin with the write lock, unless the site chose a mode.
+    """A block in which SQLite transactions begin with the write lock, unless the site chose a mode.
 
-    That holds for this thread's connections, and for all that this process opens.
+    It applies to this thread's connections, and to all new ones of this process.
     """
     connection_created.connect(_on_connection_created)
     for connection in initialized_connections():
@@ -56,9 +56,9 @@ def _on_connection_created(connection: BaseDatabaseWrapper, **_: Any) -> None:
 def short_commit(connection: BaseDatabaseWrapper) -> Iterator[None]:
     """A transaction of the history's own in SQLite, which makes no reader fail.
 
-    It waits for the write lock as long as any writer, then for readers only
-    briefly. If they read on, it is rolled back, gives others time to read, and
-    raises an error that :func:`is_locked` knows.
+    It waits for the write lock as long as any writer, but only briefly for
+    readers. If they go on reading, it rolls back, gives others time to read, and
+    raises an error that :func:`is_locked` recognizes.
     """
     if connection.in_atomic_block:
         with transaction.atomic(using=connection.alias, savepoint=False):
@@ -71,7 +71,7 @@ def short_commit(connection: BaseDatabaseWrapper) -> Iterator[None]:
     try:
         with _beginning_immediate(connection), transaction.atomic(using=connection.alias):
             yield
-            # Half of what readers wait, where a site has them wait less than usual.
+            # Half of the readers' timeout, if a site has a shorter one than usual.
             driver.execute(f"PRAGMA busy_timeout = {min(timeout // 2, _COMMIT_TIMEOUT)}")
             is_committing = True
     except OperationalError as error:
@@ -104,7 +104,7 @@ def _beginning_immediate(connection: BaseDatabaseWrapper) -> Iterator[None]:
 
 
 def faults_of_locking(connection: BaseDatabaseWrapper) -> List[str]:
-    """Return what is wrong with how a connection uses its file beside a runner, in words."""
+    """Return, in words, what is wrong with a connection that uses its file beside a runner."""
     if connection.vendor != "sqlite" or connection.is_in_memory_db():  # type: ignore[attr-defined]
         return []
     with connection.cursor() as cursor:

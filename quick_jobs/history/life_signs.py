@@ -47,10 +47,10 @@ class LifeSigns:
             del self._looks[next(iter(self._looks))]
 
     def write(self, now: float) -> None:
-        """Write what is due; raise what the database raises."""
+        """Write what is due. Raises the database's exceptions."""
         if self._beat_at is None:
             return
-        # A beat that had to wait for the database says nothing of the loop's health now.
+        # A heartbeat that waited for the database does not show that the loop works now.
         is_fresh = now - self._beat_at < self._heartbeat_interval
         if is_fresh:
             self._storage.beat(self._backlog.dropped)
@@ -66,7 +66,7 @@ class LifeSigns:
             del self._looks[number]
 
     def _write_texts(self, looks: Sequence[LookTexts]) -> None:
-        """Write ``looks`` as they are, in ASCII, or little of each, as the database takes them."""
+        """Write ``looks`` as they are, in ASCII, or shortened, as far as the database accepts."""
         error = self._refusal_of(looks)
         if error is not None and self._storage.is_about_data(error):
             error = self._refusal_of([look.in_ascii() for look in looks])
@@ -78,7 +78,7 @@ class LifeSigns:
                 logger.debug("a look is not saved, as the database refuses it", exc_info=error)
 
     def _refusal_of(self, looks: Sequence[LookTexts]) -> Optional[Exception]:
-        """Write ``looks``; return the error if they are refused, and not for an outage."""
+        """Write ``looks``; return the error if they are refused and that is not an outage."""
         tries = 0
         while True:
             try:

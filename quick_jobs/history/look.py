@@ -1,4 +1,4 @@
-"""What a look at a running execution has found, on its way to the database."""
+"""The results of looks at running executions, on their way to the database."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from quick_jobs.progress import Reached, as_floats
 from quick_jobs.text_filter import filtered
 from quick_jobs.tracebacks import Place, places_text
 
-# Bytes of a stack: some fifty frames, as one does not need more of a job that hangs.
+# Bytes of a stack: about fifty frames, enough for a job that hangs.
 _MAX_STACK = 8 * 1024
 
-# Characters of each text where the database does not take all of them.
+# Characters of each text if the database does not accept all of them.
 _SHORT = 128
 
 
 class Look(NamedTuple):
-    """What has changed of a running execution since the look before; None is unchanged.
+    """The changes of a running execution since the last look; None means unchanged.
 
-    ``note`` is as the job left it; ``log`` returns the log so far as it is stored. Both, and the
-    ``stack``, become texts in the recorder's thread.
+    ``note`` is as the job set it; ``log`` returns the log so far, as it is stored. Both and the
+    ``stack`` are turned into text in the recorder's thread.
     """
 
     number: int
@@ -31,7 +31,7 @@ class Look(NamedTuple):
     stack: Optional[Tuple[Place, ...]] = None
 
     def after(self, older: Look) -> Look:
-        """Return what has changed by both."""
+        """Return the changes of both looks."""
         changes = {name: value for name, value in self._asdict().items() if value is not None}
         return older._replace(**changes)
 
@@ -61,7 +61,7 @@ class LookTexts(NamedTuple):
 
     @property
     def characters(self) -> int:
-        """How many characters its texts have."""
+        """The number of characters in its texts."""
         return sum(map(len, (self.note or "", self.log or "", self.stack or "")))
 
     def in_ascii(self, limit: int = sys.maxsize) -> LookTexts:
@@ -73,5 +73,5 @@ class LookTexts(NamedTuple):
         return self._replace(note=None if note is None else note[:255], log=log, stack=stack)
 
     def short(self) -> LookTexts:
-        """Return it with little of its texts, as every server takes them."""
+        """Return it with so little of its texts that every server accepts it."""
         return self.in_ascii(_SHORT)

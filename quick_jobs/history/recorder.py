@@ -1,8 +1,8 @@
 """The recorder: the one thread that writes the history.
 
-It drains the backlog in batches, each a transaction: a lone execution is
-written at once, a burst as one. What the database does not take is kept and
-tried again, for as long as the runner lives.
+It drains the backlog in batches, each in a transaction: a single execution is
+written at once, a burst together. What cannot be written is kept and tried
+again, as long as the runner lives.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ from quick_jobs.mailbox import Mailbox
 
 logger = get_logger(__name__, may_wait=False)
 
-# What may wait in memory while the database is away, in bytes: some 50,000 executions without
+# Bytes that may wait in memory while the database is away: about 50,000 executions without
 # tracebacks, which even a small container can spare.
 _CAPACITY = 32 * 1024 * 1024
 
 
 class Recorder(History):
-    """Writes what it is given with :meth:`put`. No method waits for the database.
+    """Writes the records given to :meth:`put`. No method waits for the database.
 
-    ``tell``, which :meth:`start` is given, is called in the recorder's thread
-    with messages of :mod:`quick_jobs.history.messages`.
+    :meth:`start` gets ``tell``, which is called in the recorder's thread with
+    messages of :mod:`quick_jobs.history.messages`.
     """
 
     is_kept = True
@@ -152,7 +152,7 @@ class Recorder(History):
                 self._tell(HistoryClosed())
 
     def step(self) -> None:
-        """Obey the commands there are, waiting for one if need be; then write what is due."""
+        """Handle the waiting commands, or wait for one; then write what is due."""
         self._obey(self._seconds_to_wait())
         now = self._clock()
         if self._is_closed or self._retries.is_waiting(now):
@@ -163,7 +163,7 @@ class Recorder(History):
             self._write()
         except BatchRefused as refused:
             self._writer.go_one_by_one(refused.error)
-            self._retries.at_once(self._clock())  # it is no outage
+            self._retries.at_once(self._clock())  # it is not an outage
         except Exception as exc:
             self._fail(exc)
         else:
@@ -196,7 +196,7 @@ class Recorder(History):
         self._is_closed = True
 
     def _write(self) -> None:
-        """Write a batch, then whatever else is due; raise what the database raises."""
+        """Write a batch, then whatever else is due. Raises the database's exceptions."""
         if not self._storage.is_registered:
             self._storage.register()
         if self._owes_last_starts:
@@ -232,7 +232,7 @@ class Recorder(History):
         self._retries.succeeded()
 
     def _fail(self, exc: Exception) -> None:
-        """Keep what was to be written, and decide when and how to try again."""
+        """Keep the unwritten records, and decide when and how to try again."""
         self._backlog.put_back()
         self._retries.failed(self._clock(), self._random(), self._storage.is_locked(exc))
         self._pruning.abandon()
@@ -242,10 +242,10 @@ class Recorder(History):
             return
         self._lasting.failed(exc, self._clock(), self._storage.is_outage(exc))
         if self._stop_info and not isinstance(exc, Error):
-            self._is_closed = True  # nothing that the database says will change that
+            self._is_closed = True  # no further error of the database changes that
             return
         if self._storage.is_about_data(exc):
-            self._storage.forget_registration()  # in case the rows referred to have gone
+            self._storage.forget_registration()  # in case the rows that are referred to are gone
         self._storage.reset()
         if not self._retries.was_outage:
             logger.debug("writing the history failed; trying again", exc_info=exc)

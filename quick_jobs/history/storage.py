@@ -1,6 +1,6 @@
-"""Where the history is written: all that the recorder asks of the database.
+"""Writes the history: all database access of the recorder.
 
-Each write can be tried again after its answer was lost: a runner is known by
+Each write can be repeated after its answer was lost: a runner is identified by
 its ``key``, a job by its name, an execution by its runner and number.
 """
 
@@ -46,7 +46,7 @@ _MAX_TEXT = 255  # JobRunner.hostname and JobRunner.stop_detail
 class Storage:
     """The database that holds the history, for one runner and one thread.
 
-    Every method raises what the database raises; after that, :meth:`reset`
+    Every method raises the database's exceptions; after that, :meth:`reset`
     makes the next call begin with a new connection.
     """
 
@@ -61,10 +61,10 @@ class Storage:
         self._database: Optional[Database] = None  # by the connection of the thread that writes
         self._descriptor: Optional[int] = None
         self._beat_at: Optional[dt.datetime] = None  # the last heartbeat, as a field holds it
-        self._session: Any = None  # the driver's connection, of which that is the descriptor
+        self._session: Any = None  # the driver's connection, which has this descriptor
 
     def connect(self) -> Database:
-        """Connect this thread, if it is not, and let others :meth:`break_off` its connection."""
+        """Connect this thread if necessary, and let others :meth:`break_off` its connection."""
         connection = connections[self.using]
         database = self._database
         if database and self._session is not None and connection.connection is self._session:
@@ -78,17 +78,17 @@ class Storage:
         return database
 
     def _connected(self) -> Database:
-        """Return what :meth:`connect` returned, or connect: nobody else closes the connection."""
+        """Return the result of :meth:`connect`. Nothing else closes the connection meanwhile."""
         return self._database or self.connect()
 
     def break_off(self) -> bool:
-        """Have the call that waits for the database fail; return whether that can be.
+        """Make the call fail that waits for the database; return whether that is possible.
 
-        This is for any other thread.
+        Called in another thread.
         """
         descriptor, database = self._descriptor, self._database
         if descriptor is None and database is not None:
-            with suppress(Exception):  # while it is being made, its driver may not show it yet
+            with suppress(Exception):  # the driver may not show it while it connects
                 descriptor = database.descriptor()
         if descriptor is None:
             return False
@@ -106,7 +106,7 @@ class Storage:
         """
         try:
             self._connected()
-            # Finds none, but needs all the columns. Those of the other tables are needed below.
+            # Finds no row, but needs all columns. Those of the other tables are needed below.
             list(JobExecution.objects.using(self.using).filter(pk=0))
             with self._writing():
                 job_ids = register_jobs(self.using, self._jobs, self.is_about_data)
@@ -149,7 +149,7 @@ class Storage:
     def last_starts(self) -> Dict[str, LastStart]:
         """Return the last start of each job that resumes and has one, by name.
 
-        On a timer all jobs resume; a clock job without a start has its registration for one.
+        On a timer all jobs resume; a clock job without a start has its registration as one.
         """
         assert self._runner_id is not None, "the runner is to be registered first"
         job_ids = {job.name: self._job_ids[job.name] for job in self._resuming}
@@ -157,7 +157,7 @@ class Storage:
         return last_starts(self.using, self._runner_id, job_ids, names)
 
     def forget_registration(self) -> None:
-        """Have the runner and its jobs put on record again: their rows have gone."""
+        """Let the runner and its jobs be recorded again: their rows are gone."""
         self._runner_id = None
 
     def write(self, records: Sequence[Record]) -> None:
@@ -166,16 +166,16 @@ class Storage:
         database = self._connected()
         with database.writing():
             upsert(database, self._runner_id, self._job_ids, records)
-        # With DEBUG it would keep thousands of these statements.
+        # With DEBUG, Django would keep thousands of these statements.
         database.connection.queries_log.clear()
 
     def probe(self, dropped_executions: int) -> None:
-        """Write something that fails only if the database takes nothing from this runner."""
+        """Write something that only fails if the database refuses everything from this runner."""
         with self._writing():
             self._runner_row().update(dropped_executions=dropped_executions)
 
     def beat(self, dropped_executions: int) -> None:
-        """Write the heartbeat; put a runner whose row has gone on record again."""
+        """Write the heartbeat; if the runner's row is gone, record it again."""
         with self._writing():
             self._beat_at = as_stored(database_now(self.using))
             updated = self._runner_row().update(
@@ -186,14 +186,14 @@ class Storage:
             self.register()
 
     def observe(self, looks: Sequence[LookTexts]) -> None:
-        """Put on record what was seen, with the last heartbeat, of executions that run."""
+        """Record the looks at running executions, which came with the last heartbeat."""
         assert self._runner_id is not None, "the runner is to be registered first"
         assert self._beat_at is not None, "a heartbeat is to be written first"
         with self._writing():
             update_observed(self._connected(), self._runner_id, looks, self._beat_at)
 
     def stop(self, reason: str, detail: str, stopped_at: float, dropped_executions: int) -> None:
-        """Put on record that, when (POSIX time) and why the runner stopped."""
+        """Record when (POSIX time) and why the runner stopped."""
         if not self._runner_row().exists():
             self.register()
 
@@ -209,7 +209,7 @@ class Storage:
         self._with_text(update, detail)
 
     def _with_text(self, write: Callable[[str], Result], text: str) -> Result:
-        """Call ``write`` with ``text`` as it is, else in ASCII, else without it."""
+        """Call ``write`` with ``text`` as it is, or else in ASCII, or else without it."""
         for form in in_every_form(text, _MAX_TEXT):
             try:
                 return write(form)
@@ -226,16 +226,16 @@ class Storage:
         return JobRunner.objects.using(self.using).filter(pk=self._runner_id)
 
     def reset(self) -> None:
-        """Let go of the connection, whatever state it is in."""
+        """Drop the connection, whatever state it is in."""
         self._database = self._descriptor = self._session = None
         discard(connections[self.using])
 
     def is_locked(self, error: BaseException) -> bool:
-        """Return whether a job or somebody else has locked the whole database."""
+        """Return whether a job or another process has locked the whole database."""
         return database_of(connections[self.using]).is_locked(error)
 
     def is_about_data(self, error: BaseException) -> bool:
-        """Return whether the values that were to be written caused it, not the database's state."""
+        """Return whether the written values caused it, not the database's state."""
         return database_of(connections[self.using]).is_about_data(error)
 
     def is_outage(self, error: BaseException) -> bool:
@@ -243,7 +243,7 @@ class Storage:
         return database_of(connections[self.using]).is_outage(error)
 
     def may_be_of_size(self, error: BaseException) -> bool:
-        """Return whether it can be that more was to be written at once than the database takes."""
+        """Return whether the cause can be that the database got too much at once."""
         return database_of(connections[self.using]).may_be_of_size(error)
 
     def _check_tables(self) -> None:
@@ -251,4 +251,4 @@ class Storage:
         try:
             check_tables(self.using)
         except DatabaseError:
-            self.reset()  # it does not answer, so nothing can be said
+            self.reset()  # it does not answer, so this is not known

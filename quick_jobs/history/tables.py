@@ -1,6 +1,6 @@
 """Whether a database has the tables of the history, with all their columns.
 
-What counts are the tables: who made them, and how, may be the site's own affair.
+Only the tables count: how they were created is the site's own affair.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class NotMigrated(Exception):
 def check_tables(using: str) -> None:
     """Raise :exc:`NotMigrated` if a table or a column of this version is not there.
 
-    Raises what the database raises.
+    Raises the database's exceptions.
     """
     message = what_is_missing(using, ", or keep no history with --no-history")
     if message:
@@ -31,9 +31,9 @@ def check_tables(using: str) -> None:
 
 
 def what_is_missing(using: str, otherwise: str = "") -> str:
-    """Return what is missing of this version's tables and what to run, or "" if all is there.
+    """Return which tables of this version are missing and what to run, "" if none are.
 
-    ``otherwise`` is what can be done instead. Raises what the database raises.
+    ``otherwise`` is an alternative for the user. Raises the database's exceptions.
     """
     missing = _missing_in(connections[using])
     if not missing:
@@ -48,7 +48,7 @@ def what_is_missing(using: str, otherwise: str = "") -> str:
 
 
 def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
-    """Return which tables of the history are not in a database, and which of their columns."""
+    """Return the history's tables and columns that are missing in a database."""
     ignores_case = connection.features.ignores_table_name_case
     missing: List[str] = []
     with connection.cursor() as cursor:
@@ -74,7 +74,7 @@ def _missing_in(connection: BaseDatabaseWrapper) -> List[str]:
 
 
 def _migrate_command(using: str) -> str:
-    """Return the command that makes the tables of the history."""
+    """Return the command that creates the history's tables."""
     command = "manage.py migrate"
     if settings.MIGRATION_MODULES.get(Job._meta.app_label, "") is None:
         command += " --run-syncdb"

@@ -1,4 +1,4 @@
-"""What to write of a text that a database, or a line of the log, may not take."""
+"""Texts in a form that databases, or lines of the log, accept."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _LONGEST_NOTE = 255  # JobExecution.note
 
 
 def in_ascii(text: str) -> str:
-    """Return ``text`` with every other character written as an escape."""
+    """Return ``text`` with all other characters escaped."""
     return text.encode("ascii", "backslashreplace").decode("ascii")
 
 
 def in_every_form(text: str, length: int) -> List[str]:
     """Return ``text`` as it is and in ASCII, in at most ``length`` characters.
 
-    NUL and lone surrogates, which no database takes, are escapes in both.
+    NUL and lone surrogates, which no database accepts, are escaped in both.
     """
     whole = storable(text, limit=len(text) * 6 + 1024)
     forms = [whole[:length], in_ascii(whole)[:length]]

@@ -1,4 +1,4 @@
-"""Runners and jobs that nothing refers to any more, found batch by batch like executions."""
+"""Finds runners and jobs to which nothing refers any more, batch by batch."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from quick_jobs.once_runs import LAST_RUNS
 # Values that a statement takes on every database, with room for the few others in it.
 _MOST_VALUES = 900
 
-# Runners looked at together. Each may have had millions of executions.
+# Runners that are checked together. Each may have had millions of executions.
 _RUNNERS = 10
 
-# How long runs of ``run_jobs --once`` stay that have run nothing.
+# How long runs of ``run_jobs --once`` are kept that had nothing to run.
 _IDLE_RUNS_STAY = dt.timedelta(days=1)
 
 
@@ -33,7 +33,7 @@ class _ByPrimaryKey:
         self._next: Optional[int] = 0
 
     def advance(self) -> None:
-        """Go on behind what was found."""
+        """Continue after the batch that was found."""
         self.is_finished = self._next is None
         self._after = self._next or self._after
 
@@ -46,12 +46,12 @@ class _ByPrimaryKey:
 
 
 class GoneRunners(_ByPrimaryKey):
-    """Runners that stopped, or were last heard of, before ``cutoff``, and have no executions.
+    """Runners without executions whose end or last heartbeat was before ``cutoff``.
 
-    Those of ``run_jobs --once`` go after a day: most run nothing. The last of them stay, as they
-    tell when the next is expected.
-    ``may_have_old`` says whether they may have some from before it, which takes long to see where
-    many have just been deleted. Those ``in_use`` keep their links.
+    Those of ``run_jobs --once`` go after a day, because most run nothing. The last ones stay: they
+    show when the next is expected.
+    With ``may_have_old``, they may have executions from before it. To check that takes long if many
+    have just been deleted. Those ``in_use`` keep their links.
     """
 
     def __init__(
@@ -67,7 +67,7 @@ class GoneRunners(_ByPrimaryKey):
         self._last_runs = list(runs.values_list("pk", flat=True)[:LAST_RUNS])
 
     def find(self, size: int) -> Rows:
-        """Return some among the next of them, after their links to jobs, of which ``size``."""
+        """Return some of the next ones, after ``size`` of their links to jobs."""
         page = self._page(self._gone(), [], _RUNNERS)
         unused = _without_executions(
             "runner_id", [pk for (pk,) in page], self._cutoff, self._using, self._may_have_old()
@@ -93,7 +93,7 @@ class GoneRunners(_ByPrimaryKey):
 
 
 class ForgottenJobs(_ByPrimaryKey):
-    """Jobs without executions that no runner has, and that are not in the code either.
+    """Jobs without executions that no runner has and that are not in the code.
 
     Unless ``jobs`` (primary keys) is None, only those.
     """
@@ -112,7 +112,7 @@ class ForgottenJobs(_ByPrimaryKey):
         self._is_in_code = is_in_code
 
     def find(self, size: int) -> Rows:
-        """Return those among the next ``size`` jobs."""
+        """Return those of the next ``size`` jobs that are unused."""
         jobs = Job.objects.using(self._using)
         has_runners = Exists(_links(self._using).filter(job_id=OuterRef("pk")))
         page = self._page(
@@ -131,10 +131,10 @@ class ForgottenJobs(_ByPrimaryKey):
 def _without_executions(
     field: str, owners: List[int], cutoff: dt.datetime, using: str, may_have_old: bool = True
 ) -> List[int]:
-    """Return those of ``owners``, primary keys, that no execution's ``field`` refers to."""
+    """Return those primary keys of ``owners`` to which no execution's ``field`` refers."""
     executions = JobExecution.objects.using(using)
-    # PostgreSQL looks at what has been deleted, too, until that is vacuumed away: it is asked
-    # first for what there is after the cutoff, where nothing has been deleted.
+    # Until a vacuum, PostgreSQL reads deleted rows too. So the first query is for executions
+    # after the cutoff, where nothing has been deleted.
     recent = executions.filter(started_at__gte=cutoff)
     for rows in [recent, executions] if may_have_old else [recent]:
         owners = [pk for pk in owners if not rows.filter(**{field: pk}).exists()]

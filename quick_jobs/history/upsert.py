@@ -1,7 +1,7 @@
-"""The writing of executions, in statements of bounded size.
+"""Writes executions, in statements of bounded size.
 
-An execution is found again by its runner and number, so that a write can be
-repeated. An end overwrites what is there, a start does not.
+An execution is identified by its runner and number, so a write can be
+repeated. An end overwrites an existing row, a start does not.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _WORDS = (
     Column("fingerprint", TEXT),
 )
 
-# Most executions say nothing: their statement is short, and leaves alone what is not theirs.
+# Most executions have no words. Their statement is short, and leaves these columns unchanged.
 _WITHOUT_WORDS = UpsertTable(
     JobExecution._meta.db_table,
     shared="runner_id",
@@ -55,7 +55,7 @@ _WITHOUT_WORDS = UpsertTable(
     final="finished_at",
     blank=("fingerprint", "note", "log", "stack"),
 )
-# The stack that an execution had while it ran goes when it ends.
+# The end deletes the stack that a running execution had.
 _WITH_WORDS = UpsertTable(
     JobExecution._meta.db_table,
     shared="runner_id",
@@ -81,7 +81,7 @@ def upsert(
         database.upsert(table, runner_id, columns)
 
     parts = list(_parts(records, database))
-    if len(parts) == 1:  # a transaction by itself, in one round trip
+    if len(parts) == 1:  # a transaction in itself, in one round trip
         write(*parts[0])
         return
     with transaction.atomic(using=database.connection.alias):
@@ -92,7 +92,7 @@ def upsert(
 def _parts(
     records: Sequence[Record], database: Database
 ) -> Iterator[Tuple[UpsertTable, List[Record]]]:
-    """Split ``records`` so that each part makes one statement of bounded size."""
+    """Split ``records`` into parts for one statement of bounded size each."""
     wordy = [record for record in records if record.words is not None]
     if len(wordy) < len(records):
         plain = [record for record in records if record.words is None] if wordy else records

@@ -1,4 +1,4 @@
-"""Executions, and what their outcomes mean."""
+"""Executions, and the meaning of their outcomes."""
 
 from __future__ import annotations
 
@@ -19,18 +19,19 @@ class JobExecutionQuerySet(models.QuerySet):  # type: ignore[type-arg]
         return self._running_in(JobRunner.objects.using(self.db).alive())
 
     def lost(self) -> JobExecutionQuerySet:
-        """Running when their runner was last heard of, and nobody knows how they ended."""
+        """Running at the last heartbeat of a lost runner: how they ended is not known."""
         return self._running_in(JobRunner.objects.using(self.db).lost())
 
     def went_wrong(self) -> JobExecutionQuerySet:
         """Failed, timed out or lost."""
         lost = models.Q(runner__in=JobRunner.objects.using(self.db).lost())
-        # An index has each of these outcomes; that a runner is lost is asked for the few that run.
+        # An index serves each of these outcomes. Whether a runner is lost is checked for the few
+        # executions that run.
         outcomes = [JobExecution.FAILED, JobExecution.TIMED_OUT, JobExecution.RUNNING]
         return self.filter(~models.Q(outcome=JobExecution.RUNNING) | lost, outcome__in=outcomes)
 
     def of_each(self, group: str, newest_first: bool = True) -> JobExecutionQuerySet:
-        """Those of each row of an outer query, by start: ``group`` is "job" or "runner".
+        """Those of each row of an outer query, by start; ``group`` is "job" or "runner".
 
         An index has them in this order.
         """
@@ -49,8 +50,8 @@ class JobExecution(models.Model):
 
     ``started_at`` is the wall-clock time of the runner; ``finished_at`` is
     ``started_at`` plus ``duration``, which is measured with a monotonic
-    clock. ``number`` counts the executions of a runner: with the runner it
-    makes a write that is tried again find the row of its first try.
+    clock. ``number`` counts the executions of a runner: a write that is repeated
+    finds the row of its first try by the runner and this number.
     """
 
     RUNNING = "running"
@@ -68,16 +69,16 @@ class JobExecution(models.Model):
         (ABANDONED, _("abandoned")),
     )
 
-    #: No outcome, but the state of what runs in a lost runner: derived, never stored.
+    #: The state of a running execution of a lost runner. It is not an outcome, and never stored.
     LOST = "lost"
 
     #: The states of executions that went wrong: somebody should look into them.
     WENT_WRONG = frozenset([FAILED, TIMED_OUT, LOST])
 
-    #: The outcomes of executions that did not finish, which is no failure of the job.
+    #: The outcomes of executions that did not finish, which is not a failure of the job.
     UNFINISHED = (INTERRUPTED, ABANDONED)
 
-    #: The states that say neither that a job works nor that it fails.
+    #: The states that show neither that a job works nor that it fails.
     TELLS_NOTHING = frozenset([RUNNING, *UNFINISHED])
 
     #: The outcomes of executions that have ended without success.

@@ -29,7 +29,7 @@ class JobRunnerQuerySet(models.QuerySet):  # type: ignore[type-arg]
         return self.filter(stopped_at__isnull=True, last_heartbeat_at__gte=limit)
 
     def lost(self, before: Optional[dt.datetime] = None) -> JobRunnerQuerySet:
-        """Runners for which :func:`is_lost` holds."""
+        """Runners that are lost by :func:`is_lost`."""
         limit = before or self._lost_before()
         return self.filter(stopped_at__isnull=True, last_heartbeat_at__lt=limit)
 
@@ -69,7 +69,7 @@ class JobRunner(models.Model):
     ONCE = "once"
     COMMAND = "command"
     CELERY = "celery"
-    #: The kinds that keep no schedule: they run what they are to run, and end.
+    #: The kinds without a schedule: they run their jobs once, and end.
     WITHOUT_SCHEDULE = (COMMAND, ONCE)
     KINDS = (
         (RUNNER, _("runner")),

@@ -1,4 +1,4 @@
-"""Times of day: ``at``, ``cron``, and what a site's own schedule class must have."""
+"""Schedules: ``at``, ``cron``, and the protocol for a site's own class."""
 
 from quick_jobs.schedules.base import (
     Schedule,

@@ -1,4 +1,4 @@
-"""What a schedule is, and calls of one that may be a site's own and may be wrong."""
+"""The protocol of schedules, and safe calls of a site's own, which may be wrong."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import reprlib
 
 from quick_jobs.compat import Protocol
 
-#: As many characters as the history keeps of a schedule.
+#: Characters of a schedule that the history keeps.
 LONGEST_REPR = 255
 
 
@@ -16,17 +16,17 @@ class ScheduleError(ValueError):
 
 
 class Schedule(Protocol):
-    """When a job starts. Any class with these two methods will do; it need not inherit this one.
+    """When a job starts. Any class with these two methods is one, without inheriting from this.
 
-    A schedule does not change, and both methods depend on nothing but its own
-    values, their arguments, the site's settings and the active language. They
-    are called from several threads.
+    A schedule does not change. Both methods depend only on its own values, their
+    arguments, the site's settings and the active language. They are called from
+    several threads.
     """
 
     def following(self, after: dt.datetime) -> dt.datetime:
         """Return the first start later than ``after``; both are aware datetimes.
 
-        Raises ScheduleError when there is none.
+        Raises ScheduleError if there is none.
         """
 
     def describe(self) -> str:
@@ -41,8 +41,8 @@ def is_schedule(value: object) -> bool:
 def next_start(schedule: Schedule, after: dt.datetime) -> dt.datetime:
     """Return the schedule's first start later than ``after``, an aware datetime, in UTC.
 
-    Raises ScheduleError, which names the schedule, when it says that there is
-    none, fails, or answers with something else.
+    Raises ScheduleError, which names the schedule, if there is none, or if the
+    schedule fails or returns something else.
     """
     try:
         answer = schedule.following(after)
@@ -61,7 +61,7 @@ def next_start(schedule: Schedule, after: dt.datetime) -> dt.datetime:
 
 
 def describe(schedule: Schedule) -> str:
-    """Return the schedule in words; where a site's own class has none, its ``repr``."""
+    """Return the schedule in words; if a site's own class has none, its ``repr``."""
     try:
         words = str(schedule.describe()).strip()
     except Exception:
@@ -72,15 +72,15 @@ def describe(schedule: Schedule) -> str:
 def schedule_repr(schedule: Schedule) -> str:
     """Return the ``repr`` that a job's row keeps, in ASCII, of at most 255 characters.
 
-    A longer one of a site's own class is cut. A longer one of ``at`` and
-    ``cron`` is left out, as one that fails is: the result is empty then.
+    A longer one of a site's own class is cut. For a longer one of ``at`` or
+    ``cron``, or if ``repr`` fails, the result is empty.
     """
     try:
         text = repr(schedule)
     except Exception:
         return ""
     if len(text) > LONGEST_REPR and type(schedule).__module__.startswith(f"{__package__}."):
-        return ""  # the beginning of ours would be one that means something else
+        return ""  # a part of ours could be read as a schedule that means something else
     return _cut(_printable(text[: LONGEST_REPR + 1]))
 
 

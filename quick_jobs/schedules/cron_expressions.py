@@ -1,8 +1,8 @@
 """``cron``: starts by a cron expression, which cronsim reads.
 
-cronsim is asked for local times without a zone only. When these come is for
-:mod:`quick_jobs.schedules.zones` to say, by the same rules as for ``at``: cronsim
-itself can answer with a moment that has passed when the clock is put back.
+cronsim is only used for local times without a zone. :mod:`quick_jobs.schedules.zones`
+then finds their moments, by the same rules as for ``at``: cronsim itself can return
+a moment in the past when the clock is set back.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from quick_jobs.schedules.zones import (
 
 _NEVER = "there is no start in the next 50 years"
 
-# When an expression is first asked for a start, to see whether it has any.
+# The moment from which an expression is checked for a first start.
 _SOME_DAY = dt.datetime(2001, 1, 1)
 
 _SECOND = dt.timedelta(seconds=1)
@@ -50,10 +50,10 @@ class Cron:
     def following(self, after: dt.datetime) -> dt.datetime:
         """Return the first start later than ``after``, which is aware, in UTC.
 
-        A local time that is left out when the clock goes forward starts at the
-        first moment after the gap, one that comes twice the first time only.
+        If the clock goes forward over a local time, it starts at the first moment
+        after the gap. A local time that comes twice only starts the first time.
         If the minute or the hour begins with ``*``, each minute counts whose
-        local time fits. Raises ScheduleError when there is no start within 50
+        local time fits. Raises ScheduleError if there is no start within 50
         years, and ImportError without cronsim.
         """
         after = in_utc(after)
@@ -61,7 +61,7 @@ class Cron:
         try:
             if self.goes_by_elapsed_time:
                 return self._first_that_fits(clock, after)
-            # Earlier ones have passed; these may have, when the clock was put back since.
+            # Earlier ones have passed. These may have too, if the clock was set back since.
             for local in _local_times(self.expression, clock.at(after)):
                 moment = clock.first_moment(local)
                 if moment > after:
@@ -80,10 +80,10 @@ class Cron:
             if change is None:
                 return moment
             since, local = change, clock.at(change)
-            earlier = local - _SECOND  # the change itself may be one that fits
+            earlier = local - _SECOND  # the moment of the change itself may fit
 
     def describe(self) -> str:
-        """Return the expression, and that it is one, like "30 2 1 * * (cron)"."""
+        """Return the expression, marked as one, like "30 2 1 * * (cron)"."""
         zone = zone_if_not_the_sites(self.timezone)
         return f"{self.expression} ({f'cron, {zone}' if zone else 'cron'})"
 

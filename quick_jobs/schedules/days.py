@@ -47,7 +47,7 @@ def runs_of_days(days: Sequence[int]) -> List[Tuple[int, int]]:
     runs = list(_runs(days))
     if len(runs) > 1 and runs[0][0] == 0 and runs[-1][1] == 6:
         over_sunday = (runs[-1][0], runs[0][1])
-        if over_sunday != (6, 0):  # which would be "sun,mon" then
+        if over_sunday != (6, 0):  # otherwise it would be "sun,mon"
             runs = [*runs[1:-1], over_sunday]
     split: List[Tuple[int, int]] = []
     for first, last in runs:

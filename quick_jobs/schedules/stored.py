@@ -1,4 +1,4 @@
-"""The schedule that a job's row keeps as a text, which anybody may have written."""
+"""Parses the schedule in a job's row, a text that anybody may have written."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quick_jobs.schedules.times_of_day import At, at
 
 _MAKERS: Dict[str, Callable[..., Union[At, Cron]]] = {"at": at, "cron": cron}
 
-# What does not look like this is not given to Python's parser, which may be slow or warn.
+# Other texts are not given to Python's parser, which may be slow or warn.
 _ARGUMENT = r"(?:(?:days|timezone)=)?'[^'\\\r\n]*'"
 _CALL = re.compile(rf"(?:at|cron)\({_ARGUMENT}(?:, {_ARGUMENT})*\)")
 
@@ -37,5 +37,5 @@ def _parse(text: str) -> Union[At, Cron, None]:
         arguments = [ast.literal_eval(argument) for argument in call.args]
         named = {str(each.arg): ast.literal_eval(each.value) for each in call.keywords}
         return _MAKERS[call.func.id](*arguments, **named)
-    except Exception:  # whatever is wrong with it; a time zone may be unknown on this machine
+    except Exception:  # any problem: for example, a time zone may be unknown on this machine
         return None

@@ -38,9 +38,9 @@ class At:
     def following(self, after: dt.datetime) -> dt.datetime:
         """Return the first start later than ``after``, which is aware, in UTC.
 
-        A local time that is left out when the clock goes forward starts at the
-        first moment after the gap, one that comes twice the first time only.
-        Raises ScheduleError when the calendar ends before.
+        If the clock goes forward over a local time, it starts at the first moment
+        after the gap. A local time that comes twice only starts the first time.
+        Raises ScheduleError if the calendar ends before.
         """
         after = in_utc(after)
         clock = LocalTime(self.timezone)
@@ -52,8 +52,8 @@ class At:
                     continue
                 for time in self.times:
                     start = dt.datetime.combine(date, time)
-                    # The first moment of an earlier one has passed; that of a later one
-                    # may have, when the clock was put back since.
+                    # The first moment of an earlier one has passed. That of a later one
+                    # may have too, if the clock was set back since.
                     if start > local:
                         moment = clock.first_moment(start)
                         if moment > after:

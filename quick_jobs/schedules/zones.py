@@ -1,7 +1,7 @@
-"""Time zones: which one a schedule goes by, and when a local time comes.
+"""Time zones: the zone of a schedule, and the moment of a local time.
 
-Zones are only ever asked for the local time of a moment, never for the moment
-of a local time: ``astimezone`` is right with ``zoneinfo`` and with ``pytz``.
+Zones are only used to get the local time of a moment, never the moment of a
+local time: ``astimezone`` is right with both ``zoneinfo`` and ``pytz``.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Zone = Union[str, dt.tzinfo, None]
 
 _SECOND = dt.timedelta(seconds=1)
 
-# More than any zone is ahead of UTC, or behind it.
+# More than the difference of any zone from UTC.
 _DAY = dt.timedelta(days=1)
 
 
@@ -62,7 +62,7 @@ class LocalTime:
     def first_moment(self, local: dt.datetime) -> dt.datetime:
         """Return the first moment at which the clock shows ``local`` or more, in UTC.
 
-        That is the first time that it comes, and after the gap if it is left out.
+        It is the first time that it comes, or after the gap if it does not come.
         """
         as_if_utc = local.replace(tzinfo=dt.timezone.utc)
         for around in (as_if_utc - _DAY, as_if_utc + _DAY):
@@ -72,7 +72,7 @@ class LocalTime:
         return _first(lambda moment: self.at(moment) >= local, as_if_utc - _DAY, as_if_utc + _DAY)
 
     def first_change(self, since: dt.datetime, until: dt.datetime) -> Optional[dt.datetime]:
-        """Return when the clock is first changed later than ``since``, ``until`` included."""
+        """Return the first change of the clock after ``since``, up to and including ``until``."""
         offset = self._offset(since)
         begin = since.replace(microsecond=0)
         while begin < until:
@@ -96,7 +96,7 @@ def in_utc(after: dt.datetime) -> dt.datetime:
 def _first(
     holds: Callable[[dt.datetime], bool], begin: dt.datetime, end: dt.datetime
 ) -> dt.datetime:
-    """Return the first second after ``begin`` for which it holds; it does at ``end``."""
+    """Return the first second after ``begin`` for which it is true; it is at ``end``."""
     low, high = 0, -((begin - end) // _SECOND)
     while high - low > 1:
         middle = (low + high) // 2
@@ -119,7 +119,7 @@ def _tzinfo_of(zone: Zone) -> Optional[dt.tzinfo]:
 def _is_known(name: str) -> bool:
     try:
         zone_named(name)
-    except Exception:  # of many kinds: a file that is not there, a folder, a path that is too long
+    except Exception:  # of many kinds: a missing file, a folder, a path that is too long
         return False
     return True
 

@@ -19,14 +19,14 @@ register = template.Library()
 
 @register.inclusion_tag("admin/quick_jobs/figures_line.html", takes_context=True)
 def quick_jobs_figures(context: Any) -> Dict[str, Any]:
-    """Return what the figures in one line need; they are empty for who may see none of them.
+    """Return the context of the figures in one line; empty for people who may see none of them.
 
-    A page has them once.
+    A page shows them once.
     """
     request: Optional[HttpRequest] = context.get("request")
     if request is None:  # the site has left out Django's context processor
         return {}
-    # The app's index extends the front page, which may have them as well.
+    # The app's index extends the front page, which may have them too.
     if getattr(request, "_quick_jobs_figures_shown", False):
         return {}
     request._quick_jobs_figures_shown = True  # type: ignore[attr-defined]
@@ -41,6 +41,6 @@ def quick_jobs_figures(context: Any) -> Dict[str, Any]:
 
 
 def _site_of(request: HttpRequest) -> AdminSite:
-    """Return the admin that the page is of, which a site may have several of."""
+    """Return the admin of the page. A site may have several."""
     name = getattr(request, "current_app", None)
     return next((one for one in all_sites if one.name == name), site)

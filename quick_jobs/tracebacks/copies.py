@@ -1,4 +1,4 @@
-"""Copies of exceptions whose own code might raise, lie or never end while they are shown."""
+"""Copies of exceptions whose own code might raise, lie or never end when they are shown."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from quick_jobs.tracebacks.exceptions import (
 )
 from quick_jobs.tracebacks.texts import storable
 
-# Causes, and members of a group, that a copy of an exception has.
+# Causes, and members of a group, in a copy of an exception.
 _MOST_COPIES = 20
 
-# What Python and logging look at to show an exception.
+# The attributes that Python and logging read to show an exception.
 _READ_WHEN_SHOWN = (
     "__bool__",
     "__cause__",
@@ -35,7 +35,7 @@ _READ_WHEN_SHOWN = (
 
 
 def why_copied(exc: BaseException) -> str:
-    """Return why this exception, or one that is shown with it, is not shown itself; or ""."""
+    """Return why this exception, or one shown with it, is replaced by a copy; or ""."""
     waiting: List[Optional[BaseException]] = [exc]
     seen: Set[int] = set()
     while waiting:
@@ -52,7 +52,7 @@ def why_copied(exc: BaseException) -> str:
 
 
 def _own_ways(exc: BaseException) -> str:
-    """Return what an exception has made its own that Python and logging use to show it, or ""."""
+    """Return what an exception overrides that Python and logging use to show it, or ""."""
     kind, group = type(exc), group_class(exc)
     if type(kind) not in (type, ABCMeta):
         return "has a metaclass"
@@ -79,7 +79,7 @@ def _has_plain_message(exc: BaseException) -> bool:
     try:
         return type(str(exc)) is str
     except BaseException:
-        return True  # Python says so itself where the message would be
+        return True  # Python itself shows that in place of the message
 
 
 def copy_with_causes(exc: BaseException) -> BaseException:

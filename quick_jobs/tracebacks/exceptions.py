@@ -1,7 +1,7 @@
-"""What is known of an exception whatever its own code does, and the exception in one line.
+"""Facts about exceptions, and exceptions in one line, without running their own code.
 
-Exceptions are looked at by what Python itself has stored. Their attributes,
-methods and metaclasses are the job's code.
+Only what Python itself stores is read. Attributes, methods and metaclasses of
+exceptions are the job's code.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ MAX_ERROR = 255  # JobExecution.error
 def error_line(exc: BaseException) -> str:
     """Return the exception's type and the first line of its message, in at most 255 characters.
 
-    Whatever the exception's own code does, this does not raise.
+    Never raises, whatever the exception's own code does.
     """
     try:
         name, message = class_name(type(exc)), message_of(exc)[: 2 * MAX_ERROR].strip()
         line = f"{name}: {message.splitlines()[0]}" if message else name
         line = storable(line, limit=len(line) * 6)
         return line if len(line) <= MAX_ERROR else line[: MAX_ERROR - 1] + "…"
-    except BaseException:  # no memory
+    except BaseException:  # out of memory
         return "<an error that cannot be shown>"
 
 
 def class_name(kind: type) -> str:
-    """Return the dotted path of a class, without asking its metaclass; builtins by name alone."""
+    """Return the dotted path of a class, without calling its metaclass; builtins by name alone."""
     name = plain(type.__dict__["__qualname__"].__get__(kind))
     try:
         module = type.__dict__["__module__"].__get__(kind)
@@ -56,9 +56,9 @@ def next_in_chain(exc: BaseException) -> Optional[BaseException]:
 
 
 def members_of(exc: BaseException) -> Sequence[BaseException]:
-    """Return the exceptions of an exception group, as it was made; none of other exceptions.
+    """Return the exceptions of an exception group, as it was created; none for others.
 
-    Groups are known by name: Python has them from 3.11 on, and the package exceptiongroup before.
+    Groups are recognized by name: Python has them from 3.11 on, before the package exceptiongroup.
     """
     cls = group_class(exc)
     if cls is None:
@@ -72,7 +72,7 @@ def members_of(exc: BaseException) -> Sequence[BaseException]:
 
 
 def message_of(exc: BaseException) -> str:
-    """Return the exception's message; if its ``str()`` raises, that it does."""
+    """Return the exception's message, or a notice if its ``str()`` raises."""
     try:
         return plain(str(exc))
     except BaseException as failure:

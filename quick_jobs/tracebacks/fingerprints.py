@@ -1,4 +1,4 @@
-"""Kinds of failures: what failures that are alike have in common."""
+"""Fingerprints, which similar failures have in common."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _PYTHON = tuple(
 )
 _PACKAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "")
 
-# What differs between failures that are alike, in the order in which it is looked for.
+# The parts that differ between similar failures, in the order in which they are replaced.
 _VALUES = (
     # A quote within a word is an apostrophe.
     (re.compile(r"(?<!\w)'[^'\n]*'(?!\w)"), "'…'"),
@@ -34,18 +34,18 @@ _VALUES = (
 def fingerprint_of(exc: BaseException) -> str:
     """Return the kind of a failure: the exception's type, and the function in which it failed.
 
-    That is the innermost one of the project, or the innermost one if there is none; its line
-    does not count, as it changes with each release. ASCII, at most 255 characters. Whatever the
-    exception's own code does, this does not raise.
+    It is the innermost function of the project, or the innermost one if there is none. The line
+    is left out, because it changes with each release. ASCII, at most 255 characters. Never
+    raises, whatever the exception's own code does.
     """
     try:
         return _fitting(f"{class_name(type(exc))} in {_place(exc)}")
-    except BaseException:  # no memory
+    except BaseException:  # out of memory
         return ""
 
 
 def fingerprint_of_outcome(outcome: str, job_name: str) -> str:
-    """Return the kind of a failure that no exception has caused, such as a timeout."""
+    """Return the kind of a failure without an exception, such as a timeout."""
     return _fitting(f"{outcome} in {job_name}")
 
 

@@ -1,4 +1,4 @@
-"""Exceptions as text and as something that logging can show."""
+"""Exceptions as text, and as exceptions that logging can show safely."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from quick_jobs.tracebacks.texts import storable
 def traceback_text(exc: BaseException, limit: int) -> str:
     """Return the traceback with all causes, as Python prints it, in at most ``limit`` bytes.
 
-    Whatever the exceptions' own code does, this does not raise.
+    Never raises, whatever the exceptions' own code does.
     """
     return shown(exc, limit).traceback
 
@@ -26,12 +26,12 @@ class Shown(NamedTuple):
 
 
 def shown(exc: BaseException, limit: int, edit: Callable[[str], str] = str) -> Shown:
-    """Return what is shown of an exception; its text has at most ``limit`` bytes.
+    """Return an exception as it is shown; its text has at most ``limit`` bytes.
 
-    ``edit`` is given the text before it is cut, and never raises.
+    ``edit`` gets the text before it is cut, and never raises.
 
-    Of exceptions whose own code might raise, lie or never end while they are shown, a copy is
-    shown, and the text says why.
+    If an exception's own code might raise, lie or never end when it is shown, a copy is shown
+    instead, and the text says why.
     """
 
     def as_text(whole: str) -> str:
@@ -63,7 +63,7 @@ def _shown_badly(
     try:
         text = as_text(f"{line}\n(no traceback: formatting it raised {reason})\n")
         return Shown(text, copy_of(exc))
-    except BaseException:  # no memory
+    except BaseException:  # out of memory
         return Shown(line, Exception(line))
 
 

@@ -11,10 +11,10 @@ from typing import Any, Iterator, List, Mapping, Optional, Sequence, Tuple
 from quick_jobs.tracebacks.exceptions import traceback_of
 from quick_jobs.tracebacks.texts import storable
 
-#: A frame as what can be kept and compared: its file, line and function.
+#: A frame in a form to keep and compare: its file, line and function.
 Place = Tuple[str, int, str]
 
-# What is shown of a coroutine that awaits others without end, and kept of a deep recursion.
+# Frames that are shown of endlessly awaiting coroutines, and kept of a deep recursion.
 _MOST_FRAMES = 1000
 
 # The folder of quick_jobs itself, which this file is two levels below.
@@ -33,10 +33,10 @@ def job_frames(frame: Optional[FrameType]) -> List[FrameType]:
 
 
 def coroutine_frames(coroutine: object, frame: Optional[FrameType]) -> List[FrameType]:
-    """Return where a coroutine is just now, the outermost frame first; empty if it has ended.
+    """Return a coroutine's current frames, the outermost first; empty if it has ended.
 
-    That is in the code that it runs, if ``frame``, the innermost one of its thread, is in there,
-    or at what it awaits.
+    They end in the code that it runs, if ``frame``, the innermost one of its thread, is in there,
+    or else at what it awaits.
     """
     awaiting = list(_frames_awaiting(coroutine))
     running: List[FrameType] = []
@@ -56,7 +56,7 @@ def frames_text(frames: Sequence[FrameType], limit: int) -> str:
 
 
 def places_of(frames: Sequence[FrameType]) -> Tuple[Place, ...]:
-    """Return frames as what can be kept and compared; in a deep recursion, the innermost."""
+    """Return frames in a form to keep and compare; of a deep recursion, the innermost."""
     return tuple(
         (frame.f_code.co_filename, frame.f_lineno or 0, frame.f_code.co_name)
         for frame in frames[-_MOST_FRAMES:]
@@ -64,7 +64,7 @@ def places_of(frames: Sequence[FrameType]) -> Tuple[Place, ...]:
 
 
 def places_text(places: Sequence[Place], limit: int) -> str:
-    """Return places as :func:`frames_text` does."""
+    """Return places as :func:`frames_text` returns frames."""
     frames = [traceback.FrameSummary(*place, lookup_line=False) for place in places]
     return _as_text(traceback.StackSummary.from_list(frames), limit)
 
@@ -72,7 +72,7 @@ def places_text(places: Sequence[Place], limit: int) -> str:
 def _frames_awaiting(awaited: Any) -> Iterator[FrameType]:
     """Return the frames of a coroutine and of what it awaits, the outermost first."""
     for _ in range(_MOST_FRAMES):
-        kind = type(awaited)  # the attributes of others would be the job's code
+        kind = type(awaited)  # attributes of other objects would be the job's code
         if kind is CoroutineType:
             frame, awaited = awaited.cr_frame, awaited.cr_await
         elif kind is GeneratorType:
@@ -92,7 +92,7 @@ def _as_text(stack: traceback.StackSummary, limit: int) -> str:
 
 
 def user_traceback(exc: BaseException) -> Optional[TracebackType]:
-    """Return the exception's traceback from the first frame on that is not this package's."""
+    """Return the exception's traceback from the first frame outside this package."""
     whole = tb = traceback_of(exc)
     while tb is not None and _is_own(tb.tb_frame):
         tb = tb.tb_next

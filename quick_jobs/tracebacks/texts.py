@@ -4,10 +4,10 @@ from __future__ import annotations
 
 
 def storable(text: str, limit: int) -> str:
-    """Return ``text`` as every database takes it, in at most ``limit`` bytes of UTF-8.
+    """Return ``text`` in a form that every database accepts, in at most ``limit`` bytes of UTF-8.
 
-    NUL and lone surrogates are written as escapes. Of a text that is too long
-    both ends stay, as the cause stands at the one and the place at the other.
+    NUL and lone surrogates are escaped. A text that is too long keeps both ends:
+    one has the cause, the other the place.
     """
     data = text.encode("utf-8", "backslashreplace").replace(b"\0", b"\\x00")
     if len(data) > limit:

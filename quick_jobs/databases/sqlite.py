@@ -18,9 +18,9 @@ _OLDEST = (3, 24)
 # Messages of operational errors that do not pass by themselves.
 _LASTING = ("no such ", "has no column", "syntax error", "values for")
 
-# In seconds. A process that waits for the lock tries at least every 25 ms, and at least every 100 ms
-# once it has waited for 128 ms (sqliteDefaultBusyCallback in SQLite's main.c). The pause between two
-# batches, which includes the search for the next one, leaves time for one try.
+# In seconds. A process that waits for the lock tries at least every 25 ms, and at least every
+# 100 ms once it has waited for 128 ms (sqliteDefaultBusyCallback in SQLite's main.c). The pause
+# between two batches, which includes the search for the next one, leaves time for one try.
 _LONG_WAIT = 0.12
 _PAUSE_FOR_OTHERS = 0.024
 _LONG_PAUSE_FOR_OTHERS = 0.1

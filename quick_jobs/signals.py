@@ -14,7 +14,7 @@ ended, or when its runner no longer waits for it. It is sent with
   ``"interrupted"``, ``"timed_out"`` or ``"abandoned"``;
 - ``duration``: how long the function ran, or has run so far, a ``timedelta``;
 - ``exception``: the exception that it raised; None if there is none, if it was
-interrupted, or while it runs.
+  interrupted, or while it runs.
 
 Both are sent by the thread that runs the job, in the context of the job. The
 ``sender`` is the job, so a receiver can be connected for one job alone. The

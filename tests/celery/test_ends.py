@@ -87,7 +87,7 @@ def test_a_job_that_kills_its_process_leaves_its_last_words_and_has_an_end(site)
     assert len(site.told()) == len(outcomes("kills")) == 1
 
 
-def test_a_timeout_is_judged_afterwards_in_the_threads_pool(site):
+def test_a_timeout_is_noticed_afterwards_in_the_threads_pool(site):
     site.jobs("""
         @register_job(interval=3600, timeout=0.5)
         def slow(env):

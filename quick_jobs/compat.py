@@ -21,11 +21,18 @@ if sys.version_info >= (3, 8):
 else:
     Protocol = object
 
-if django.VERSION >= (4, 1):
 
-    def initialized_connections() -> List[BaseDatabaseWrapper]:
-        """Return the connections that this thread has used."""
-        return list(connections.all(initialized_only=True))
+def initialized_connections() -> List[BaseDatabaseWrapper]:
+    """Return the connections that this thread has used.
+
+    Django 4.1 has ``connections.all(initialized_only=True)``, which takes twice as long.
+    """
+    local = connections._connections  # type: ignore[attr-defined]
+    used = [getattr(local, alias, None) for alias in connections]
+    return [connection for connection in used if connection is not None]
+
+
+if django.VERSION >= (4, 1):
 
     def check_before_next_use(connection: BaseDatabaseWrapper) -> None:
         """Let a dead connection be replaced at its next use, as CONN_HEALTH_CHECKS does."""
@@ -36,12 +43,6 @@ if django.VERSION >= (4, 1):
         return bool(connection.health_check_done)  # type: ignore[attr-defined]
 
 else:
-
-    def initialized_connections() -> List[BaseDatabaseWrapper]:
-        """Return the connections that this thread has used."""
-        local = connections._connections  # type: ignore[attr-defined]
-        used = (getattr(local, alias, None) for alias in connections)
-        return [connection for connection in used if connection is not None]
 
     def check_before_next_use(connection: BaseDatabaseWrapper) -> None:
         """Replace a dead connection now: this Django has no CONN_HEALTH_CHECKS."""

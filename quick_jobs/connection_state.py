@@ -121,10 +121,11 @@ class _Attributes:
 
     def restore(self, attributes: Dict[str, Any], owner: type) -> None:
         """Restore ``attributes`` of an ``owner``."""
-        for name in attributes.keys() - self._values.keys():
-            if name not in self._except_for and not _is_bookkeeping(owner, name):
-                del attributes[name]
         attributes.update(self._values)
+        if len(attributes) > len(self._values):
+            for name in attributes.keys() - self._values.keys():
+                if name not in self._except_for and not _is_bookkeeping(owner, name):
+                    del attributes[name]
         for name, value in self._containers.items():
             if attributes[name] != value:
                 attributes[name] = self._values[name] = copy.copy(value)

@@ -197,12 +197,12 @@ def perform(
 ) -> Optional[BaseException]:
     """Send the signals and call the job between them; return the exception if it failed.
 
-    ``clean_up`` is called after the job and after each signal, which may have
-    left a database connection in disorder; its argument names the culprit. In
-    all of them, URLs are reversed as in views, and ``async_thread`` is used.
+    ``clean_up`` is called, with the culprit's name, after each that may have left a connection in
+    disorder. In all of them, URLs are reversed as in views, and ``async_thread`` is used.
     """
     async_thread.enter()
-    set_script_prefix("/" if settings.FORCE_SCRIPT_NAME is None else settings.FORCE_SCRIPT_NAME)
+    if settings.FORCE_SCRIPT_NAME or not context_holds_active_settings():  # which begin with "/"
+        set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     job = execution.scheduled.job
     if execution_started.receivers:
         send(execution_started, job, job_name=job.name)

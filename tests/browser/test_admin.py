@@ -150,6 +150,35 @@ def test_a_sites_front_page_shows_the_figures(open_page, settings, tmp_path):
     assert page.locator("#result_list tbody tr").count() == 1
 
 
+@pytest.mark.parametrize("width", [1024, 1280, 1920, PHONE["width"]])
+def test_times_in_the_table_of_a_jobs_page_stay_on_one_line(open_page, width):
+    job = Job.objects.get(name="shop.jobs.ask_the_supplier")
+    job.executions.update(note="", error=f"SupplierUnavailable: {'unbroken' * 30}")
+    page = open_page(f"job/{job.pk}/change/", width=width)
+    table = page.locator(".qj-table")
+    script = """cell => {
+        const range = document.createRange();
+        range.selectNodeContents(cell);
+        return range.getBoundingClientRect().height;
+    }"""
+    for cell in table.locator("tr:nth-child(-n+4) :is(th, td:not(.qj-error))").all():
+        assert cell.evaluate(script) < 30, cell.inner_text()
+    error = table.locator("td.qj-error").first.bounding_box()
+    assert error["x"] + error["width"] <= width
+    assert error["width"] > 150
+    assert is_as_wide_as_the_window(page)
+    place = page.locator(".qj-wide").evaluate("div => div.scrollWidth - div.clientWidth")
+    assert place == 0
+
+
+@pytest.mark.parametrize("locale", ["en", "de", "fr", "es"])
+def test_the_badge_of_a_jobs_state_stays_on_one_line(open_page, locale):
+    Job.objects.create(name="shop.jobs.new", interval=dt.timedelta(hours=1))
+    page = open_page("job/", locale=locale)
+    for badge in page.locator("#result_list .field-state > .qj-badge").all():
+        assert badge.bounding_box()["height"] < 24, badge.inner_text()
+
+
 def test_a_bar_of_a_picture_leads_to_its_execution(open_page):
     page = open_page("job/")
     row = page.locator("#result_list tr", has_text="ask_the_supplier")

@@ -17,7 +17,7 @@ from quick_jobs.admin.base import HistoryAdmin, PageLink, column
 from quick_jobs.admin.facts import RECENT_OF_RUNNER, RunnerFacts, facts_of_runners
 from quick_jobs.admin.filters import RunnerStateFilter
 from quick_jobs.admin.links import link, links_for
-from quick_jobs.admin.recent.words import failures_in_words
+from quick_jobs.admin.recent.words import failures_of_runner
 from quick_jobs.admin.releases import release_element
 from quick_jobs.admin.wording import (
     NOTHING,
@@ -146,7 +146,10 @@ class JobRunnerAdmin(HistoryAdmin):
 
     @column(gettext_lazy("failures"))
     def failures(self, runner: RunnerRow) -> str:
-        return failures_in_words(runner.facts.recent, runner.facts.now)
+        has_ended_well = (
+            runner.stopped_at is not None and runner.stop_reason not in JobRunner.ENDED_WITH_ERROR
+        )
+        return failures_of_runner(runner.facts.recent, has_ended_well)
 
     @column(gettext_lazy("lateness lately"))
     def lateness(self, runner: RunnerRow) -> str:

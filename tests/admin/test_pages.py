@@ -388,13 +388,41 @@ def test_a_runner_shows_its_state_and_its_work(admin_client, job, runner, lost_r
     html = page(admin_client, "jobrunner_changelist")
     for text in ("qj-alive", "qj-lost", "qj-broken", "a job ran over its timeout", "3 h ago"):
         assert text in html
-    for text in ("3 of the last 15 failed", "at most 7 s", ">16<", "2 min 5 s", ">1</td>", "1 h"):
+    for text in ("3 of its last 15 failed", "at most 7 s", ">16<", "2 min 5 s", ">1</td>", "1 h"):
         assert text in html
     assert f"/jobexecution/{running.pk}/change/" in html
     for one, state in ((runner, "alive"), (lost_runner, "lost"), (stopped, "stopped")):
         assert listed(admin_client, "jobrunner", state=state) == [one]
         page(admin_client, "jobrunner_change", one.pk)
     assert "send_<wbr>emails" in page(admin_client, "jobrunner_change", runner.pk)
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_red"),
+    [("", True), (JobRunner.SIGNAL, False), (JobRunner.STOP_AFTER, False), ("crashed", True)],
+)
+def test_failures_of_a_runner_that_has_ended_normally_are_not_red(
+    admin_client, job, runner, reason, is_red
+):
+    make_executions(job, runner, 5, outcome="failed")
+    stopped_at = timezone.now() if reason else None
+    JobRunner.objects.update(stopped_at=stopped_at, stop_reason=reason)
+    for html in (
+        page(admin_client, "jobrunner_changelist"),
+        page(admin_client, "jobrunner_change", runner.pk),
+    ):
+        assert "5 of its last 5 failed" in html
+        assert "failing" not in html
+        assert ('class="qj-bad"' in html) == is_red
+
+
+@pytest.mark.parametrize(
+    ("count", "words"), [(1, "1 run, none failed"), (3, "none of the last 3 failed")]
+)
+def test_it_is_said_that_none_failed(admin_client, job, runner, count, words):
+    make_executions(job, runner, count)
+    assert words in page(admin_client, "job_change", job.pk)
+    assert words in page(admin_client, "jobrunner_changelist")
 
 
 def test_a_runner_that_runs_much_names_a_few(admin_client, job, runner):

@@ -153,10 +153,17 @@ class ExecutionPageAdmin(HistoryAdmin):
     def explanation(self, execution: ExecutionRow) -> str:
         seen = execution.facts.seen_until or execution.started_at
         expected = execution.runner.last_heartbeat_at + conf.heartbeat_interval
-        return _(
+        text = _(
             "Lost: the process vanished between %(start)s and %(end)s. How it ended is not on"
             " record: the runner was killed, or its machine or the database went away."
         ) % {"start": clock_time(seen), "end": time_of_day(max(seen, expected), seen)}
+        if execution.observed_at is not None:
+            return text
+        unobserved = _(
+            "Nothing is on record since its start: what a job says, and where it is, is written"
+            " with each heartbeat, every %(interval)s."
+        ) % {"interval": duration_in_words(conf.heartbeat_interval)}
+        return f"{text} {unobserved}"
 
     @column(gettext_lazy("stack"))
     def formatted_stack(self, execution: ExecutionRow) -> str:

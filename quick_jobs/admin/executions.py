@@ -36,7 +36,7 @@ from quick_jobs.admin.parameters import bound_list, search_text
 from quick_jobs.admin.search import matches, searched_for
 from quick_jobs.admin.static_files import styles
 from quick_jobs.admin.timeline.page import timeline_context
-from quick_jobs.admin.wording import NOTHING, breakable, time_element
+from quick_jobs.admin.wording import NOTHING, breakable, error_in_words, time_element
 from quick_jobs.models import Job, JobExecution, JobRunner
 
 if TYPE_CHECKING:
@@ -159,9 +159,7 @@ class JobExecutionAdmin(ExecutionPageAdmin):
 
     @column(gettext_lazy("error"))
     def error_line(self, execution: ExecutionRow) -> str:
-        error = execution.error
-        if not error and execution.facts.state == JobExecution.LOST:
-            error = _("Its runner is lost.")
+        error = error_in_words(execution.error, execution.facts.state)
         return format_html('<span class="qj-error">{}</span>', error) if error else NOTHING
 
     @column(gettext_lazy("note and error"))

@@ -19,7 +19,7 @@ from quick_jobs.admin.links import link
 from quick_jobs.admin.recent.queries import newest_of
 from quick_jobs.admin.releases import short_release
 from quick_jobs.admin.search import MOST_READ
-from quick_jobs.admin.wording import NOTHING, time_element, took_in_words
+from quick_jobs.admin.wording import NOTHING, error_in_words, spent_in_words, time_element
 from quick_jobs.models import JobExecution, JobRunner
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class JobPageAdmin(HistoryAdmin):
             '<p class="qj-look">{} {} {} {}</p>{}{}',
             link(job.facts.links.url(JobExecution, execution.pk), str(_("Execution"))),
             time_element(execution.started_at, job.facts.now),
-            format_html('<span class="qj-error">{}</span>', execution.error),
+            format_html('<span class="qj-error">{}</span>', _error_of(execution)),
             _failing_since(facts.failing_release),
             copyable(execution.traceback, "traceback") if execution.traceback else "",
             format_html("<h3>{}</h3>{}", _("The end of its log"), copyable(log, "log"))
@@ -118,23 +118,30 @@ class JobPageAdmin(HistoryAdmin):
                     "qj-plain",
                 ),
                 time_element(one.started_at),
-                took_in_words(one.state, one.duration),
-                *said.get(one.pk, ("", "")),
+                spent_in_words(one.state, one.duration),
+                _note_and_error(*said.get(one.pk, ("", "")), one.state),
             )
             for one in job.facts.recent.executions[:_SHOWN]
         ]
         if not rows:
             return NOTHING
         titles, cells = [_("State"), _("Start"), _("Duration")], "<td>{}</td><td>{}</td><td>{}</td>"
-        if any(row[3] or row[4] for row in rows):
+        if any(row[3] for row in rows):
             titles.append(_("Note and error"))
-            cells += '<td class="qj-error">{} <span class="qj-quiet">{}</span></td>'
+            cells += '<td class="qj-error">{}</td>'
         return format_html(
             '<div class="qj-wide"><table class="qj-table"><thead><tr>{}</tr></thead>'
             "<tbody>{}</tbody></table></div>",
             format_html_join("", '<th scope="col">{}</th>', ((title,) for title in titles)),
             format_html_join("", f"<tr>{cells}</tr>", rows),
         )
+
+
+def _note_and_error(note: str, error: str, state: str) -> str:
+    error = error_in_words(error, state)
+    if not error:
+        return note
+    return format_html('{} <span class="qj-quiet">{}</span>', note, error)
 
 
 def _last_error(job: JobRow) -> Optional[JobExecution]:
@@ -145,6 +152,12 @@ def _last_error(job: JobRow) -> Optional[JobExecution]:
         executions = executions.filter(started_at__gte=newest.start, started_at__lte=newest.end)
     found: Optional[JobExecution] = executions.went_wrong().order_by("-started_at").first()
     return found
+
+
+def _error_of(execution: JobExecution) -> str:
+    """Return the error of one that went wrong: of those that run, only lost ones did."""
+    is_lost = execution.outcome == JobExecution.RUNNING
+    return error_in_words(execution.error, JobExecution.state_of(execution.outcome, is_lost))
 
 
 def _said(pks: List[int]) -> Dict[int, Tuple[str, str]]:

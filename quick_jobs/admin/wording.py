@@ -9,6 +9,7 @@ from typing import Optional
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext as _
+from django.utils.translation import pgettext
 
 from quick_jobs.models import Job, JobExecution
 from quick_jobs.registration import registered_as, schedule_of
@@ -23,13 +24,31 @@ _AFTER_DOTS_AND_UNDERSCORES = re.compile(r"(?<=[._])")
 
 
 def at_least(duration: dt.timedelta) -> str:
-    """Return a duration that is only known to be a minimum, like "at least 4 s"."""
-    whole = max(dt.timedelta(0), duration // _SECOND * _SECOND)
-    return _("at least %s") % (duration_in_words(whole) if whole else _("%s s") % 0)
+    """Return a duration that is only known to be a minimum, in whole seconds: "at least 4 s".
+
+    One of less than a second is "unknown".
+    """
+    if duration < _SECOND:
+        return pgettext("duration", "unknown")
+    return _("at least %s") % duration_in_words(duration // _SECOND * _SECOND)
+
+
+def error_in_words(error: str, state: str) -> str:
+    """Return the error of an execution in this state; a lost one could not say any."""
+    if not error and state == JobExecution.LOST:
+        return _("Its runner is lost.")
+    return error
 
 
 def took_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
-    """Return how long an execution took; for a lost one, at least until it was last seen."""
+    """Return how long an execution took, among other words: it may be "duration unknown"."""
+    if state == JobExecution.LOST and duration is not None and duration < _SECOND:
+        return _("duration unknown")
+    return spent_in_words(state, duration)
+
+
+def spent_in_words(state: str, duration: Optional[dt.timedelta]) -> str:
+    """Return how long an execution took; a lost one took at least until it was last seen."""
     if state == JobExecution.LOST and duration is not None:
         return at_least(duration)
     return duration_in_words(duration)

@@ -9,12 +9,16 @@ from quick_jobs.next_starts import LastExecution, Plan
 
 
 class Outcome(NamedTuple):
-    """An execution, by its ``state``: an outcome, or lost. ``duration`` is None if not known."""
+    """An execution, by its ``state``: an outcome, or lost. ``duration`` is None if not known.
+
+    ``lost_at`` is when the runner of a lost one was last heard of.
+    """
 
     state: str
     started_at: dt.datetime
     duration: Optional[dt.timedelta] = None
     pk: Optional[int] = None
+    lost_at: Optional[dt.datetime] = None
 
 
 class Running(NamedTuple):

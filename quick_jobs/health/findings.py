@@ -49,8 +49,9 @@ class Finding(NamedTuple):
     ``since`` is None if it is not known. ``number`` counts the executions that failed in a row
     (``at_least`` that many if all that were read did), the runners that ended with an error, or
     the runners with the same ``jobs``. ``took`` is how long an execution has been running, and
-    ``limit`` what it was expected to take at most. ``runner`` is the last one, ``execution`` a
-    primary key.
+    ``limit`` what it was expected to take at most. ``lost_at`` is when the last execution was
+    lost, if it was, and ``next_start`` when a job is due that no live runner has. ``runner`` is
+    the last one, ``execution`` a primary key.
     """
 
     kind: str
@@ -63,6 +64,8 @@ class Finding(NamedTuple):
     jobs: int = 0
     took: Optional[dt.timedelta] = None
     limit: Optional[dt.timedelta] = None
+    lost_at: Optional[dt.datetime] = None
+    next_start: Optional[LocalStart] = None
     runner: Optional[RunnerFacts] = None
     execution: Optional[int] = None
     is_anybody_alive: bool = True

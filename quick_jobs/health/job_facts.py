@@ -51,7 +51,8 @@ class _Row(NamedTuple):
     runner_began_at: dt.datetime
 
     def as_outcome(self) -> Outcome:
-        return Outcome(self.state, self.started_at, self.duration, self.pk)
+        lost_at = self._ended_at() if self.state == JobExecution.LOST else None
+        return Outcome(self.state, self.started_at, self.duration, self.pk, lost_at)
 
     def as_last(self) -> LastExecution:
         return LastExecution(

@@ -143,5 +143,6 @@ def _failing(job: JobFacts, now: dt.datetime) -> Optional[Finding]:
         since=streak.since,
         number=streak.number,
         at_least=streak.at_least,
+        lost_at=telling.lost_at,
         execution=telling.pk,
     )

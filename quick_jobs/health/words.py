@@ -100,6 +100,11 @@ def _about_late(finding: Finding) -> str:
 
 def _failing(finding: Finding) -> str:
     values = {"count": finding.number, "ago": _since(finding)}
+    lost = ""
+    if finding.lost_at is not None:
+        lost = _("It was lost with its runner %s.") % ago(finding.lost_at, finding.now)
+    if lost and finding.number == 1:
+        return lost
     if finding.number == 1:
         text = (
             _("It failed %(ago)s, and maybe before.")
@@ -110,7 +115,7 @@ def _failing(finding: Finding) -> str:
         text = _("It failed at least %(count)d times in a row, first %(ago)s or earlier.")
     else:
         text = _("It failed %(count)d times in a row, first %(ago)s.")
-    return text % values
+    return f"{text % values} {lost}".strip()
 
 
 def _down(finding: Finding) -> str:

@@ -250,6 +250,7 @@ def test_a_lost_execution_says_from_when_to_when_it_was_seen(admin_client, job):
     for shown in (html, page(admin_client, "jobexecution_changelist")):
         assert "at least 1 min 4 s" in shown
         assert "Its runner is lost." in shown
+    assert "Its runner is lost." in page(admin_client, "job_change", job.pk)
     assert "at least 1 min 4 s" in page(admin_client, "job_changelist")
     assert "lost, at least 1 min 4 s" in page(admin_client, "timeline")
     assert "at least 1 h" in page(admin_client, "jobrunner_changelist")
@@ -260,11 +261,22 @@ def test_what_a_runner_did_after_its_last_heartbeat_tells_how_long_it_lived(admi
     died = make_runner(job, started_at=ago(hours=2), beat_at=ago(hours=2, milliseconds=-4))
     (lost,) = make_executions(job, died, outcome="running", every=7200 - 0.002)
     html = page(admin_client, "jobexecution_change", lost.pk)
-    assert "at least 0 s" in html
+    assert ">unknown<" in html
     assert "2 ms" not in html
     make_executions(make_job("shop.jobs.other"), died, every=7200 - 3.5)
     assert "at least 4 s" in page(admin_client, "jobexecution_change", lost.pk)
     assert "at least 4 s" in page(admin_client, "jobrunner_change", died.pk)
+
+
+def test_it_is_said_that_nothing_is_on_record_of_one_that_was_lost_at_once(admin_client, job):
+    died = make_runner(job, started_at=ago(hours=3), beat_at=ago(hours=2))
+    (lost,) = make_executions(job, died, outcome="running", every=7205)
+    said = "Nothing is on record since its start: what a job says, and where it is, is written"
+    assert f"{said} with each heartbeat, every 15 s." in page(
+        admin_client, "jobexecution_change", lost.pk
+    )
+    JobExecution.objects.update(observed_at=ago(hours=2), log="one line")
+    assert said not in page(admin_client, "jobexecution_change", lost.pk)
 
 
 def test_an_execution_that_is_not_lost_needs_no_explanation(admin_client, job, runner):

@@ -123,6 +123,18 @@ def test_a_job_is_failing_if_the_last_execution_that_tells_something_went_wrong(
     assert (health.state == "failing") == is_failing
 
 
+def test_it_is_said_that_a_job_was_lost_with_its_runner():
+    lost = Outcome("lost", NOW - HOUR, lost_at=NOW - 2 * MINUTE)
+    failed = Outcome("failed", NOW - 2 * HOUR, SECOND)
+    worked = Outcome("succeeded", NOW - 3 * HOUR, SECOND)
+    once = a_job(every(DAY), HOUR, took=None)._replace(telling=lost, recent=[lost, worked])
+    assert said(once) == "It was lost with its runner 2 min ago."
+    twice = once._replace(recent=[lost, failed, worked])
+    assert said(twice) == (
+        "It failed 2 times in a row, first 2 h ago. It was lost with its runner 2 min ago."
+    )
+
+
 def test_it_is_said_since_when_and_how_often_a_job_fails():
     job = a_job(started=MINUTE, states=["failed", "succeeded", "failed", "interrupted", "lost"])
     assert said(job) == "It failed 2 times in a row, first 3 min ago."

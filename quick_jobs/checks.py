@@ -24,7 +24,7 @@
 ``quick_jobs.E019``    ``QUICK_JOBS_HEARTBEAT_URL`` is wrong
 ``quick_jobs.W001``    ``QUICK_JOBS_LOST_AFTER`` is not more than twice the heartbeat's interval
 ``quick_jobs.W002``    the history is kept for good (``check --deploy`` only)
-``quick_jobs.W003``    a ``jobs`` module imports a module whose jobs are not run
+``quick_jobs.W003``    a job is registered in a module whose jobs are not run
 ``quick_jobs.W004``    a cron expression has both a day of the month and one of the week
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
 ``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
@@ -32,12 +32,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from datetime import timedelta
 from typing import Any, List
 
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
+from django.urls import get_resolver
 
 from quick_jobs.commands import needs_jobs, running_command
 from quick_jobs.conf import DEFAULTS, conf
@@ -125,6 +127,10 @@ def check_jobs(**_: object) -> List[checks.CheckMessage]:
         return _warnings(failure, "quick_jobs.E006")
     except NameConflict as failure:
         return _errors(failure, "quick_jobs.E007")
+    # A job in a view's module is seen when that is imported. Django's own check of URLs imports
+    # it anyway, before or after this one.
+    with contextlib.suppress(Exception):
+        list(get_resolver().url_patterns)
     messages: List[checks.CheckMessage] = [
         checks.Warning(why_left_out(job), id=LEFT_OUT) for job in jobs_left_out()
     ]

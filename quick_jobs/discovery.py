@@ -17,7 +17,7 @@ from quick_jobs.jobs_modules import (
     import_module_of,
 )
 from quick_jobs.registration import RegisteredJob, registered_as, registered_jobs
-from quick_jobs.submodules import imported_modules
+from quick_jobs.submodules import may_have_jobs
 
 __all__ = [
     "ImportFailed",
@@ -53,21 +53,17 @@ def all_jobs() -> List[RegisteredJob]:
 
 
 def jobs_left_out() -> List[RegisteredJob]:
-    """Return jobs that are not in :func:`all_jobs` although a ``jobs`` module imports their module.
+    """Return jobs that are registered, in modules imported by now, and not among :func:`all_jobs`.
 
-    They are sorted by name. Raises :exc:`JobsError` like :func:`all_jobs`.
+    They are sorted by name; those of tests do not count. Raises :exc:`JobsError` like
+    :func:`all_jobs`.
     """
-    modules = import_jobs_modules(apps.get_app_configs())
-    found = set(_jobs_in(modules))
-    names = {module.__name__ for module in modules}
-    left_out = [job for job in registered_jobs() if job not in found]
-    if left_out:  # only then reading the modules' source is worthwhile
-        imported = {name for module in modules for name in imported_modules(module)}
-        left_out = [
-            job
-            for job in left_out
-            if job.registered_in in imported or not names.isdisjoint(job.imported_by)
-        ]
+    found = set(_jobs_in(import_jobs_modules(apps.get_app_configs())))
+    left_out = [
+        job
+        for job in registered_jobs()
+        if job not in found and all(map(may_have_jobs, job.registered_in.split(".")))
+    ]
     return sorted(left_out, key=lambda job: job.name)
 
 
@@ -78,8 +74,8 @@ def why_left_out(job: RegisteredJob) -> str:
         return f"{job.name} {hidden} ({job.location})"
     return (
         f"{job.name} is registered in {job.registered_in}, where run_jobs does not look for jobs: "
-        "import the job itself in a jobs module, or move it there, or run it with --include-job "
-        f"({job.location})"
+        "move it to the jobs.py of an installed app, or import the job itself there, or run it "
+        f"with --include-job ({job.location})"
     )
 
 

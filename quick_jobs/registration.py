@@ -52,7 +52,7 @@ class RegisteredJob:
         self._resume = resume
         self._ping = ping
         self._caller = ""
-        self._imports = _running_imports()
+        self._import = _running_import()
         functools.update_wrapper(self, func, updated=())
 
     @property
@@ -103,12 +103,7 @@ class RegisteredJob:
     @property
     def registered_in(self) -> str:
         """The module that was being imported when the function was registered."""
-        return self._imports[0][0] if self._imports else self._func.__module__
-
-    @property
-    def imported_by(self) -> Tuple[str, ...]:
-        """The modules whose import led to that one."""
-        return tuple(name for name, _ in self._imports[1:])
+        return self._import[0] if self._import else self._func.__module__
 
     @property
     def places(self) -> FrozenSet[str]:
@@ -119,9 +114,9 @@ class RegisteredJob:
     def is_current(self) -> bool:
         """Whether its module is still the one that was imported, and was not reloaded since."""
         # A module has a new spec each time it is loaded.
-        module, spec = self._imports[0] if self._imports else (self._func.__module__, None)
+        module, spec = self._import or (self._func.__module__, None)
         return module in sys.modules and (
-            not self._imports or getattr(sys.modules[module], "__spec__", None) is spec
+            not self._import or getattr(sys.modules[module], "__spec__", None) is spec
         )
 
     @property
@@ -236,17 +231,16 @@ def schedule_of(name: str, stored: str) -> Optional[Schedule]:
     return registered[-1].schedule if registered else parse_schedule(stored)
 
 
-def _running_imports() -> Tuple[Tuple[str, object], ...]:
-    """Return the modules that are being imported, the innermost first, each with its spec."""
-    found: List[Tuple[str, object]] = []
+def _running_import() -> Optional[Tuple[str, object]]:
+    """Return the innermost module that is being imported, with its spec, None if there is none."""
     frame: Optional[FrameType] = sys._getframe(1)
     while frame is not None:
         if frame.f_code.co_name == "<module>":
             name = frame.f_globals.get("__name__")
             if name in sys.modules:  # not so for code that is run by exec(), as in test workers
-                found.append((str(name), frame.f_globals.get("__spec__")))
+                return str(name), frame.f_globals.get("__spec__")
         frame = frame.f_back
-    return tuple(found)
+    return None
 
 
 def _name_of(func: JobFunction) -> str:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+from pathlib import Path
 from typing import List, Sequence
 
+from django.apps import apps
 from django.conf import settings
 
 from quick_jobs.checks import LEFT_OUT
@@ -18,6 +22,9 @@ from quick_jobs.discovery import (
 )
 from quick_jobs.logs import get_logger
 from quick_jobs.registration import RegisteredJob
+from quick_jobs.submodules import may_have_jobs
+
+_DECORATED = re.compile(r"^@register_job\b", re.MULTILINE)
 
 logger = get_logger("quick_jobs", may_wait=False)
 
@@ -40,13 +47,25 @@ def find_jobs(included: Sequence[str], excluded: Sequence[str]) -> List[Register
         raise JobsError(
             [
                 "There are no jobs to run: decorate a function in an installed app's jobs.py "
-                "with @register_job(interval)."
+                f"with @register_job(interval).{_where_jobs_are()}"
                 if not excluded
                 else "There are no jobs to run: all of them are excluded."
             ]
         )
     check_runnable(jobs)
     return jobs
+
+
+def _where_jobs_are() -> str:
+    """Return a sentence on a file of an app that has jobs beside its jobs.py, "" if none has."""
+    for app in apps.get_app_configs():
+        for file in sorted(Path(app.path).glob("*.py")):
+            if file.stem == "jobs" or not may_have_jobs(file.stem):
+                continue
+            with contextlib.suppress(OSError, ValueError):
+                if _DECORATED.search(file.read_text("utf-8")):
+                    return f" {file} has @register_job: move its jobs to jobs.py."
+    return ""
 
 
 def log_jobs(jobs: Sequence[RegisteredJob]) -> None:

@@ -257,6 +257,23 @@ def test_a_job_of_a_module_that_jobs_imports_is_told_in_the_log_and_by_check(sit
     assert told not in site.run("run_jobs", "--trial-run").stderr
 
 
+def test_a_job_in_a_module_that_the_urlconf_imports_is_named_by_check(site):
+    site.write("shop/views.py", WORKS)
+    site.write("shop/jobs.py", WORKS)
+    site.write("shop/urls.py", "from shop import views\nurlpatterns = []\n")
+    site.settings("ROOT_URLCONF = 'shop.urls'")
+    checked = site.run("check")
+    assert checked.returncode == 0
+    assert checked.stderr.count("shop.views.works is registered in shop.views, where run_jobs") == 1
+
+
+def test_where_there_are_no_jobs_a_file_with_jobs_beside_jobs_py_is_named(site):
+    site.write("shop/tasks.py", WORKS)
+    refused = site.run("run_jobs")
+    assert refused.returncode == 1
+    assert "shop/tasks.py has @register_job: move its jobs to jobs.py." in refused.stderr
+
+
 def test_where_only_such_jobs_are_it_is_told_why_there_are_none_to_run(site):
     site.write("shop/emails.py", WORKS)
     site.write("shop/jobs.py", "from shop import emails\n")

@@ -970,7 +970,7 @@ def test_a_decorated_job_of_a_submodule_is_refused_where_it_is_exported_too(writ
         check_runnable(all_jobs())
 
 
-# Jobs of modules that a jobs module imports
+# Jobs of modules that are imported and are no jobs modules
 
 
 IMPORTS = [
@@ -994,16 +994,8 @@ def test_jobs_of_a_module_that_a_jobs_module_imports_are_told(install, write, so
     assert names(left_out) == ["shop.emails.clean_up", "shop.emails.send_emails"]
     assert why_left_out(left_out[1]).startswith(
         "shop.emails.send_emails is registered in shop.emails, where run_jobs does not look for "
-        "jobs: import the job itself in a jobs module, or "
+        "jobs: move it to the jobs.py of an installed app, or import the job itself there, or "
     )
-
-
-def test_a_source_that_has_changed_since_its_import_is_no_error(install, write):
-    write("shop/emails.py", TWO_JOBS)
-    install(shop="import shop.emails")
-    assert all_jobs() == []
-    write("shop/jobs.py", "def (:")
-    assert len(jobs_left_out()) == 2  # they were seen when they were imported
 
 
 @pytest.mark.parametrize("source", IMPORTS[:5])
@@ -1054,12 +1046,22 @@ def test_ten_thousand_jobs_are_found_in_seconds(install):
     assert time.monotonic() - before < 10
 
 
-def test_jobs_that_no_jobs_module_imports_are_nobodys_business(install, write):
-    write("shop/emails.py", TWO_JOBS)
-    write("nightly.py", TWO_JOBS)
+def test_jobs_of_a_module_are_told_whoever_imports_it(install, write):
+    write("shop/views.py", TWO_JOBS)
+    install(shop=TWO_JOBS)
+    assert jobs_left_out() == []
+    importlib.import_module("shop.views")
+    assert names(jobs_left_out()) == ["shop.views.clean_up", "shop.views.send_emails"]
+    assert names(all_jobs()) == ["shop.jobs.clean_up", "shop.jobs.send_emails"]
+
+
+@pytest.mark.parametrize("name", ["shop.tests.test_emails", "shop.test_emails", "shop.tests"])
+def test_jobs_of_tests_are_not_told(install, write, name):
+    write("shop/tests/__init__.py", TWO_JOBS)
+    write("shop/tests/test_emails.py", TWO_JOBS)
+    write("shop/test_emails.py", TWO_JOBS)
     install(shop="import os")
-    importlib.import_module("shop.emails")
-    included_jobs(["nightly.clean_up"])
+    importlib.import_module(name)
     assert jobs_left_out() == []
 
 

@@ -6,6 +6,7 @@ import datetime as dt
 from typing import List, NamedTuple
 
 from django.http import HttpRequest
+from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from quick_jobs.admin.links import Links
@@ -42,10 +43,11 @@ def notices(request: HttpRequest, links: Links) -> List[Notice]:
             for finding, notice in zip(findings, found)
             if not (finding.is_warning or finding.is_anybody_alive)
         ]
-    last = reading(request).site.last
+    site = reading(request).site
+    last = site.last
     is_told = any(finding.kind == DOWN for finding in findings)
     told = last.pk if last is not None and is_told else None
-    return found + _about_lost(page_clock(request), links, told)
+    return found + _about_lost(page_clock(request), links, told, bool(site.alive))
 
 
 def _notice(finding: Finding, links: Links) -> Notice:
@@ -59,7 +61,9 @@ def _notice(finding: Finding, links: Links) -> Notice:
     return Notice("warning" if finding.is_warning else "error", text, url)
 
 
-def _about_lost(clock: PageClock, links: Links, told: object) -> List[Notice]:
+def _about_lost(
+    clock: PageClock, links: Links, told: object, is_another_alive: bool
+) -> List[Notice]:
     """Return a notice of the runners that vanished recently, if no other notice names them."""
     lost = JobRunner.objects.lost(clock.lost_before)
     lost = lost.filter(last_heartbeat_at__gte=clock.now - _NEWS)
@@ -68,13 +72,19 @@ def _about_lost(clock: PageClock, links: Links, told: object) -> List[Notice]:
     if not runners:
         return []
     names = [
-        f"{runner} ({ago(runner.last_heartbeat_at, clock.now)})" for runner in runners[:_MOST_NAMED]
+        f"{runner} {ago(runner.last_heartbeat_at, clock.now)}" for runner in runners[:_MOST_NAMED]
     ]
     if len(runners) > _MOST_NAMED:
         names.append("…")
-    text = ngettext(
-        "A runner is lost; it was last heard of: %s",
-        "Runners are lost; they were last heard of: %s",
-        len(runners),
-    )
-    return [Notice("warning", text % ", ".join(names), links.list_url(JobRunner, state="lost"))]
+    sentences = [
+        ngettext(
+            "A runner vanished: %s. It was killed, or does not reach the database.",
+            "Runners vanished: %s. They were killed, or do not reach the database.",
+            len(runners),
+        )
+        % ", ".join(names)
+    ]
+    if is_another_alive:
+        sentences.append(_("Another runner is alive."))
+    sentences.append(_("See the platform's log for the cause."))
+    return [Notice("warning", " ".join(sentences), links.list_url(JobRunner, state="lost"))]

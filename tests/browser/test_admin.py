@@ -87,7 +87,7 @@ def test_after_the_way_back_the_dropdown_shows_what_the_list_does(open_page):
 
 def test_jobs_show_at_once_what_is_wrong(open_page):
     page = open_page("job/")
-    assert "Runners are lost" in page.locator(".qj-notices").inner_text()
+    assert "Runners vanished: " in page.locator(".qj-notices").inner_text()
     row = page.locator("#result_list tr", has_text="ask_the_supplier")
     assert row.locator(".qj-picture rect.qj-failed").count() > 0
     assert page.locator(".qj-badge.qj-gone").inner_text() == "gone"
@@ -366,7 +366,7 @@ def test_pages_run_from_right_to_left(open_page):
 
 def test_pages_are_in_the_readers_language(open_page):
     page = open_page("job/", locale="de")
-    assert "Runner sind verloren" in page.locator(".qj-notices").inner_text()
+    assert "Runner sind verschwunden (" in page.locator(".qj-notices").inner_text()
     assert page.get_by_label("Zustand").is_visible()
 
 

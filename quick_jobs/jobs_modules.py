@@ -12,6 +12,7 @@ from typing import Iterable, List, Sequence
 from django.apps import AppConfig, apps
 from django.utils.module_loading import module_has_submodule
 
+from quick_jobs.schedules import ScheduleError
 from quick_jobs.submodules import submodules
 from quick_jobs.tracebacks import error_line, traceback_of
 
@@ -86,7 +87,10 @@ def import_module(module_name: str, what: str) -> ModuleType:
         raise
     except BaseException as error:  # a sys.exit() in a jobs.py must not end the process silently
         place = _place_of_failure(module_name, error)
-        cause = f"{place}: {error_line(error)}" if place else error_line(error)
+        text = error_line(error)
+        if type(error) is ScheduleError:  # where we keep our exceptions says nothing to anybody
+            text = text.partition(": ")[2] or text
+        cause = f"{place}: {text}" if place else text
         raise ImportFailed([f"{what} cannot be imported: {cause}"]) from error
 
 

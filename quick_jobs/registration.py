@@ -184,7 +184,7 @@ def register_job(
             interval=to_timedelta(
                 cast(Duration, given) if schedule is None else _NO_INTERVAL,
                 f"The interval of {name}",
-                'a number of seconds, a timedelta or a schedule such as at("03:00")',
+                'a number of seconds, a timedelta or a schedule: at("03:00"), cron("0 3 * * *")',
             ),
             variance=to_timedelta(
                 _NO_VARIANCE if variance is None else variance, f"The variance of {name}"

@@ -14,7 +14,7 @@ from quick_jobs.runner.enumeration import enumeration
 from quick_jobs.runner.execution import Execution
 from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.running import RunningExecutions
-from quick_jobs.runner.shutdown import LAST_WRITES, Phase, Shutdown
+from quick_jobs.runner.shutdown import LAST_WRITES, REFUSED, Phase, Shutdown
 from quick_jobs.runner.starts import Starts
 from quick_jobs.runner.workers import WorkerPool
 from quick_jobs.text_filter import filtered
@@ -68,11 +68,13 @@ class Stopping:
                 self._outbox.put_never_begun(execution, now)
 
     def _announce(self, detail: str, exit_status: int, now: float) -> None:
+        names = self._running.names()
+        if detail == REFUSED and not names:
+            return  # the command ends at once, and says what to do
         if exit_status:
             logger.error("stopping: %s; the exit status will be %d", detail, exit_status)
         else:
             logger.info("stopping: %s", detail)
-        names = self._running.names()
         if names:
             time_left = dt.timedelta(seconds=(self._shutdown.deadline or now) - now)
             logger.info(

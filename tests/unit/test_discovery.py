@@ -179,6 +179,7 @@ def test_looking_for_jobs_leaves_lazy_objects_alone(install):
             "from quick_jobs import register_job\nregister_job(-1)(lambda env: None)",
             "line 2: ValueError: The interval of shop.jobs.<lambda> must be 0 or more, not -1",
         ),
+        ("from quick_jobs import at\nat('25:00')", "line 2: '25:00' is not a time"),
     ],
 )
 def test_a_failing_import_tells_the_app_the_file_the_line_and_the_cause(install, source, cause):

@@ -121,7 +121,7 @@ def test_disabled_it_stays_the_plain_function_unregistered():
 def test_a_wrong_type_is_an_error_that_names_the_argument_and_the_function(argument, value):
     kinds = "a number of seconds or a timedelta"
     if argument == "interval":
-        kinds = 'a number of seconds, a timedelta or a schedule such as at("03:00")'
+        kinds = 'a number of seconds, a timedelta or a schedule: at("03:00"), cron("0 3 * * *")'
     with pytest.raises(TypeError) as error:
         register(argument, value)
     assert str(error.value) == (

@@ -54,6 +54,7 @@ from quick_jobs.discovery import (
     jobs_left_out,
     why_left_out,
 )
+from quick_jobs.documentation import documented
 from quick_jobs.durations import format_duration
 from quick_jobs.models import JobExecution
 from quick_jobs.registration import RegisteredJob
@@ -177,8 +178,8 @@ def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
         checks.Warning(
             f"Beside run_jobs, requests that use the SQLite database {using!r} can fail "
             f"with 'database is locked': {', and '.join(faults)}.",
-            hint=f"In DATABASES[{using!r}]: {option}. Django has these options from 5.1 on; "
-            "docs/troubleshooting.md says what to do before.",
+            hint=f"With Django 5.1 or newer, set in DATABASES[{using!r}]: {option}. "
+            f"Why, and what to do before: {documented('troubleshooting', 'sqlite')}",
             id="quick_jobs.W005",
         )
     ]

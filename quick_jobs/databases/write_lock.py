@@ -112,12 +112,9 @@ def faults_of_locking(connection: BaseDatabaseWrapper) -> List[str]:
         (journal_mode,) = cursor.fetchone()
     wrong = []
     if journal_mode != "wal":
-        wrong.append("it is not in WAL mode, so that readers and writers wait for each other")
+        wrong.append("it is not in WAL mode")
     if begins_deferred(connection):
-        wrong.append(
-            "its transactions begin deferred, so that one which reads first and then writes fails "
-            "when another has written meanwhile"
-        )
+        wrong.append("its transactions begin deferred")
     return wrong
 
 

@@ -18,7 +18,7 @@ _Sample = Tuple[str, Optional[float]]
 
 
 def as_json(health: Health, successes: Mapping[str, dt.datetime]) -> Dict[str, Any]:
-    """Return the values for JSON; docs/health.md has the keys. ``successes`` are by job name."""
+    """Return the values for JSON; the documents have the keys. ``successes`` are by job name."""
     return {
         "healthy": health.is_well,
         "time": _moment(health.site.now),

@@ -55,6 +55,19 @@ def test_all_kinds_of_alerts_are_told():
     assert set(re.findall(r"^\| `(\w+)` \|", section, re.M)) == set(alerts.KINDS)
 
 
+def test_the_pages_and_sections_that_the_code_names_exist():
+    named = re.findall(r"\bdocumented\(['\"]([\w-]+)['\"](?:, ['\"]([\w-]+)['\"])?\)", CODE)
+    assert named
+    for page, section in named:
+        path = ROOT / "docs" / f"{page}.md"
+        assert path.is_file(), page
+        assert not section or section in anchors(path), (page, section)
+
+
+def test_messages_name_no_files_of_the_documents():
+    assert re.findall(r"[^`]docs/[\w-]+\.md", CODE) == []
+
+
 def test_every_page_is_in_the_site():
     index = (ROOT / "docs" / "index.md").read_text(encoding="utf-8")
     pages = {path.stem for path in ROOT.glob("docs/*.md")} - {"index"}

@@ -64,7 +64,11 @@ class JobPageAdmin(HistoryAdmin):
         fields = super().get_fields(request, obj)
         if obj is None:
             return fields
-        has_content = {"description": obj.description, "written": definition_of(obj.name)}
+        has_content = {
+            "description": obj.description,
+            "written": definition_of(obj.name),
+            "by_hand": not obj.facts.is_gone,
+        }
         return [line for line in fields if line not in has_content or has_content[line]]
 
     def _shows_executions(self, request: HttpRequest) -> bool:
@@ -87,6 +91,10 @@ class JobPageAdmin(HistoryAdmin):
     @column(gettext_lazy("defined in"))
     def written(self, job: JobRow) -> str:
         return definition_of(job.name)
+
+    @column(gettext_lazy("run it once, by hand"))
+    def by_hand(self, job: JobRow) -> str:
+        return copyable(f"python manage.py run_job {job.name}", "command")
 
     @column(gettext_lazy("last error"))
     def last_error(self, job: JobRow) -> str:

@@ -71,6 +71,7 @@ class JobAdmin(JobPageAdmin):
         ("last_execution", "typical_duration", "failures"),
         "long_picture",
         ("state", "liveness", "its_runners"),
+        "by_hand",
     )
     group = "job"
     may_be_empty = {

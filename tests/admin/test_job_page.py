@@ -34,6 +34,12 @@ def test_the_last_error_is_shown_in_full_with_the_end_of_its_log(admin_client, j
     assert html.count("14 sent") == 10
 
 
+def test_the_command_that_runs_it_by_hand_is_shown(admin_client, job, monkeypatch):
+    command = f"python manage.py run_job {job.name}</pre>"
+    make_runner(job)
+    assert command in page(admin_client, "job_change", job.pk)
+
+
 def test_a_job_without_errors_shows_none(admin_client, job):
     make_executions(job, make_runner(job), 2)
     assert "Last error" not in page(admin_client, "job_change", job.pk)

@@ -13,6 +13,14 @@ from quick_jobs.schedules import At, Schedule, describe
 
 NOTHING = "-"
 
+#: Intervals of one unit, which need no number.
+_EVERY_ONE = {
+    dt.timedelta(seconds=1): gettext_noop("every second"),
+    dt.timedelta(minutes=1): gettext_noop("every minute"),
+    dt.timedelta(hours=1): gettext_noop("every hour"),
+    dt.timedelta(days=1): gettext_noop("every day"),
+}
+
 # A number with its unit, whose text is to be translated yet.
 _Part = Tuple[str, str]
 
@@ -65,6 +73,8 @@ def _interval_in_words(interval: dt.timedelta, variance: dt.timedelta) -> str:
         return _("every %(interval)s") % {
             "interval": _(unit) % f"{low}\N{EN DASH}{longest[0][1]}",
         }
+    if not variance and interval in _EVERY_ONE:
+        return _(_EVERY_ONE[interval])
     if not variance:
         return _("every %(interval)s") % {"interval": _joined(shortest)}
     return _("every %(shortest)s to %(longest)s") % {

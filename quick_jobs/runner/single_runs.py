@@ -25,7 +25,7 @@ logger = get_logger(__name__, may_wait=False)
 #: The exit status if not everything that had to run has ended, and nothing has failed.
 INTERRUPTED = 3
 
-_ALL_ENDED = PlanEnd(JobRunner.DONE, "all that was to run has ended")
+_ALL_ENDED = PlanEnd(JobRunner.DONE, "all runs have ended")
 _NOTHING_DUE = PlanEnd(JobRunner.DONE, "nothing is due")
 
 

@@ -112,9 +112,12 @@ def test_all_languages_have_the_same_texts():
 @pytest.mark.parametrize(
     ("language", "words"),
     [
-        ("de", ["alle 1 min", "vor 1 min", "1 der letzten 3", "fehlgeschlagen", "Läuft gerade"]),
-        ("fr", ["toutes les 1 min", "il y a 1 min", "1 des 3 dernières", "échouée"]),
-        ("es", ["cada 1 min", "hace 1 min", "1 de las últimas 3", "fallida"]),
+        (
+            "de",
+            ["jede Minute", "vor 1 min", "1 seiner letzten 3", "fehlgeschlagen", "Läuft"],
+        ),
+        ("fr", ["toutes les minutes", "il y a 1 min", "1 de ses 3 dernières", "échouée"]),
+        ("es", ["cada minuto", "hace 1 min", "1 de sus últimas 3", "fallida"]),
     ],
 )
 def test_pages_are_in_the_readers_language(admin_client, language, words):

@@ -450,7 +450,7 @@ def test_jobs_are_printed_with_their_schedules(site):
     assert re.sub(moment, "(a time) Europe/Berlin", printed.stdout).splitlines() == [
         "shop.jobs.cleans",
         "    description: Cleans up.",
-        "    schedule: every 1 d",
+        "    schedule: every day",
         "    next start: at once",
         "    timeout: none",
         "shop.jobs.works",

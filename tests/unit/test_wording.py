@@ -24,7 +24,12 @@ def in_words(schedule, interval=0.0, variance=0.0):
     ("interval", "variance", "words"),
     [
         (0, 0, "again and again"),
-        (60, 0, "every 1 min"),
+        (1, 0, "every second"),
+        (60, 0, "every minute"),
+        (90, 0, "every 1 min 30 s"),
+        (120, 0, "every 2 min"),
+        (3600, 0, "every hour"),
+        (86_400, 0, "every day"),
         (15, 5, "every 15\N{EN DASH}20 s"),
         (0, 10, "every 0\N{EN DASH}10 s"),
         (300, 300, "every 5\N{EN DASH}10 min"),

@@ -8,7 +8,7 @@ from urllib.request import urlopen
 import django
 import pytest
 
-from tests.site import ROOT, Project
+from tests.site import ROOT, Project, wait_until
 
 ENDINGS = (
     "shop.jobs.place_orders succeeded",
@@ -52,6 +52,7 @@ def test_the_demo_shows_its_jobs_and_its_admin_and_stops_cleanly(sample, signum)
         assert style.status == 200
     for ending in ENDINGS:
         demo.wait_for_output(ending)
+    wait_until(lambda: demo.output.count(address) == 2)  # after the first lines of the log
     demo.send(signum)
     assert demo.wait() == 0, demo.output
     assert "Traceback" not in demo.output.partition("stopping: ")[2]

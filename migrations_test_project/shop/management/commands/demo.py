@@ -11,7 +11,7 @@ from django.core.handlers.wsgi import WSGIHandler
 from django.core.management import CommandError, call_command
 from django.core.management.base import BaseCommand
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from quick_jobs.models import Job, JobRunner
@@ -20,6 +20,9 @@ from shop.history.one_day import make_day
 HOST = "127.0.0.1"
 PORTS = range(8000, 8100)
 LOGIN = PASSWORD = "admin"
+
+# After the first lines of the log, which may have scrolled the address away.
+SECONDS_OF_FIRST_LINES = 3
 
 
 class Command(BaseCommand):
@@ -46,20 +49,29 @@ class Command(BaseCommand):
         if with_history:
             self.make_history()
         server = start_server()
+        where = (
+            f"\nThe admin is at http://{HOST}:{server.server_port}/admin/\n"
+            f"Log in as {LOGIN} with the password {PASSWORD}. Ctrl-C stops everything.\n"
+        )
+        again = threading.Timer(SECONDS_OF_FIRST_LINES, self.say, [where])
+        again.daemon = True
         try:
-            self.stdout.write(
-                f"\nThe admin is at http://{HOST}:{server.server_port}/admin/\n"
-                f"Log in as {LOGIN} with the password {PASSWORD}. Ctrl-C stops everything.\n\n"
-            )
             if not with_history:
                 self.stdout.write(
-                    "To begin with a day of history, delete demo.sqlite3 and add --with-history.\n"
+                    f"To begin with a day of history, delete {connection.settings_dict['NAME']} "
+                    "and add --with-history.\n"
                 )
-            self.stdout.flush()
+            self.say(where)
+            again.start()
             call_command("run_jobs")
         finally:
+            again.cancel()
             server.shutdown()
             server.server_close()
+
+    def say(self, text):
+        self.stdout.write(text)
+        self.stdout.flush()
 
     def make_history(self):
         if JobRunner.objects.exists() or Job.objects.exists():

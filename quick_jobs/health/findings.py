@@ -8,6 +8,7 @@ from typing import NamedTuple, Optional
 from django.utils.translation import pgettext_lazy
 
 from quick_jobs.health.facts import RunnerFacts
+from quick_jobs.next_starts import LocalStart
 
 #: The states of a job.
 STUCK = "stuck"

@@ -22,7 +22,7 @@ from quick_jobs.health.findings import (
 )
 from quick_jobs.health.streaks import Streak, failing_streak, typical_duration
 from quick_jobs.models import JobExecution
-from quick_jobs.next_starts import Plan, next_due
+from quick_jobs.next_starts import WAITING, LocalStart, Plan, local_start, next_due
 from quick_jobs.schedules import ScheduleError, next_start
 from quick_jobs.stuck import stuck_after
 
@@ -102,7 +102,22 @@ def _late(job: JobFacts, site: SiteFacts) -> Optional[Finding]:
         return Finding(LATE, site.now, job.name, since=due_at, reason=OVERDUE)
     if not job.is_registered:
         return None
-    return Finding(LATE, site.now, job.name, since=due_at, reason=NO_RUNNER)
+    return Finding(
+        LATE,
+        site.now,
+        job.name,
+        since=due_at,
+        reason=NO_RUNNER,
+        next_start=None if due_at else _start_ahead(job, site),
+    )
+
+
+def _start_ahead(job: JobFacts, site: SiteFacts) -> Optional[LocalStart]:
+    """Return when a job without a runner would be due next, None if it is due or nobody knows."""
+    if job.plan is None:
+        return None
+    due = next_due(job.plan, job.last, None, job.registered_at, site.now)
+    return local_start(job.plan, due.due_at) if due and due.state == WAITING else None
 
 
 def _overdue_since(job: JobFacts, site: SiteFacts) -> Optional[dt.datetime]:

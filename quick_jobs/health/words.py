@@ -85,6 +85,9 @@ def _about_stuck(finding: Finding) -> str:
 
 
 def _late(finding: Finding) -> str:
+    if finding.reason == NO_RUNNER and finding.next_start:
+        values = {"time": str(finding.next_start)}
+        return _("No live runner has it: it will not start at %(time)s.") % values
     if finding.reason == NO_RUNNER and not finding.since:
         return _("No live runner has it.")
     if finding.reason == NO_RUNNER:

@@ -212,6 +212,8 @@ def test_a_job_that_is_running_is_not_late():
 def test_a_registered_job_that_no_live_runner_has_is_late():
     job = a_job(started=MINUTE, runner_began_at=None)
     assert said(job) == "No live runner has it."
+    ahead = a_job(by_clock("13:00"), started=MINUTE, runner_began_at=None)
+    assert said(ahead).startswith("No live runner has it: it will not start at 2026-07-01 13:00:00")
     overdue = a_job(started=HOUR, runner_began_at=None)
     assert said(overdue) == "No live runner has it; it was due 59 min ago."
     assert state(a_job(started=HOUR, runner_began_at=None, is_registered=False)) == "ok"

@@ -6,11 +6,9 @@
 ``quick_jobs.E003``    ``QUICK_JOBS_START_RECORD_TIMEOUT`` is wrong
 ``quick_jobs.E004``    ``QUICK_JOBS_HISTORY_RETENTION`` is wrong
 ``quick_jobs.E005``    ``QUICK_JOBS_MAX_TRACEBACK`` is wrong
-``quick_jobs.E006``    a ``jobs`` module cannot be imported; an error for ``check``, ``run_jobs``,
-                       ``runserver``, ``test`` and servers, for other commands a warning
+``quick_jobs.E006``    a ``jobs`` module cannot be imported; for some commands a warning
 ``quick_jobs.E007``    several jobs have the same name
-``quick_jobs.E008``    a job cannot be run: its signature, its kind, its name's length, or
-                       what hides it
+``quick_jobs.E008``    a job cannot be run: its signature, kind or name, or what hides it
 ``quick_jobs.E009``    the history is to be in an SQLite older than 3.24
 ``quick_jobs.E010``    ``QUICK_JOBS_LOG`` is wrong
 ``quick_jobs.E011``    ``QUICK_JOBS_LOG_LEVEL`` is wrong
@@ -28,6 +26,7 @@
 ``quick_jobs.W004``    a cron expression has both a day of the month and one of the week
 ``quick_jobs.W005``    SQLite without WAL or with deferred transactions (tag ``database``)
 ``quick_jobs.W006``    MariaDB or MySQL without strict mode (tag ``database``)
+``quick_jobs.W009``    alerts go to ``ADMINS``, and that is empty
 =====================  ==============================================================="""
 
 from __future__ import annotations
@@ -36,11 +35,13 @@ import contextlib
 from datetime import timedelta
 from typing import Any, List
 
+from django.conf import settings
 from django.core import checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connections, router
 from django.urls import get_resolver
 
+from quick_jobs.alerts import mail_admins
 from quick_jobs.commands import needs_jobs, running_command
 from quick_jobs.conf import DEFAULTS, conf
 from quick_jobs.databases import database_of, is_supported
@@ -113,6 +114,24 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
             "one late heartbeat makes a runner look lost.",
             hint="Make the first more than twice the second.",
             id="quick_jobs.W001",
+        )
+    ]
+
+
+@checks.register("quick_jobs")
+def check_admins(**_: object) -> List[checks.CheckMessage]:
+    """Warn when alerts are to be mailed to nobody."""
+    try:
+        tell = conf.alerts
+    except ImproperlyConfigured:
+        return []  # check_settings tells
+    if tell is not mail_admins or settings.ADMINS:
+        return []
+    return [
+        checks.Warning(
+            "QUICK_JOBS_ALERTS mails alerts to ADMINS, which is empty: nobody is told.",
+            hint="Set ADMINS, and try it with 'manage.py check_jobs --test-alert'.",
+            id="quick_jobs.W009",
         )
     ]
 

@@ -107,6 +107,17 @@ def test_two_heartbeats_until_a_runner_is_lost_are_too_few(settings):
     assert messages() == {}
 
 
+def test_alerts_that_are_mailed_to_nobody_are_warned_of(settings):
+    settings.QUICK_JOBS_ALERTS = "quick_jobs.alerts.mail_admins"
+    settings.ADMINS = []
+    assert list(messages()) == ["quick_jobs.W009"]
+    assert not messages()["quick_jobs.W009"].is_serious(checks.ERROR)
+    settings.ADMINS = ["a@example.com"]
+    assert messages() == {}
+    settings.QUICK_JOBS_ALERTS, settings.ADMINS = "tests.unit.test_checks.good", []
+    assert messages() == {}  # whom it tells is not known
+
+
 def test_jobs_that_can_be_run_pass(jobs):
     jobs([good])
     assert messages() == {}

@@ -18,13 +18,16 @@ from quick_jobs.alerts import (
     Alert,
 )
 from quick_jobs.durations import format_duration
-from quick_jobs.models import JobExecution
+from quick_jobs.models import Job, JobExecution
 from quick_jobs.text_filter import filtered
 
 # Characters of a subject; lines of a traceback, of a log and of a list in a mail.
 _SUBJECT = 200
 _LINES = 40
 _ITEMS = 20
+
+# The name of the job that a test alert is about.
+_TEST = "quick_jobs.test"
 
 
 def alert_of(
@@ -46,6 +49,26 @@ def alert_of(
         line = f"{line[: _SUBJECT - 1]}…"
     text = filtered("\n\n".join(parts) + "\n")
     return Alert(kind, job, since, count, execution, line, text, url)
+
+
+def alert_of_test(now: dt.datetime, hostname: str) -> Alert:
+    """Return an alert like that of a job that began to fail, which says that it is a test."""
+    error = "TestAlert: no job has failed"
+    execution = JobExecution(
+        job=Job(name=_TEST),
+        number=1,
+        started_at=now,
+        finished_at=now,
+        duration=dt.timedelta(0),
+        outcome=JobExecution.FAILED,
+        error=error,
+    )
+    text = (
+        "This is a test of QUICK_JOBS_ALERTS, sent by 'manage.py check_jobs --test-alert' on "
+        f"{hostname}. Nothing is wrong."
+    )
+    subject = f"Test: {subject_of_job(FAILING, _TEST, error, 0.0)}"
+    return alert_of(FAILING, now, 1, subject, [text], _TEST, execution)
 
 
 def subject_of_job(kind: str, name: str, error: str, running_for: float) -> str:

@@ -6,6 +6,7 @@ import datetime as dt
 import io
 import json
 
+import django
 import pytest
 from django.core.management import call_command
 from django.db import OperationalError, connection
@@ -244,3 +245,43 @@ def test_the_number_of_queries_depends_on_nothing():
     fill(5)
     assert count() == few
     assert few < 14
+
+
+# A test alert.
+
+
+def tell_nobody(alert):
+    raise ConnectionRefusedError("nobody answers")
+
+
+def test_a_test_alert_is_sent_at_once_and_says_that_it_is_a_test(settings, mailoutbox):
+    settings.QUICK_JOBS_ALERTS = "quick_jobs.alerts.mail_admins"
+    settings.ADMINS = ["a@example.com"] if django.VERSION >= (6, 0) else [("A", "a@example.com")]
+    subject = "Test: quick_jobs.test fails: TestAlert: no job has failed"
+    assert check("--test-alert") == (0, f"sent by quick_jobs.alerts.mail_admins: {subject}\n", "")
+    [mail] = mailoutbox
+    assert mail.subject == f"[Django] {subject}"
+    assert "Nothing is wrong." in mail.body
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "err"),
+    [
+        (f"{__name__}.tell_nobody", 1, "ConnectionRefusedError: nobody answers"),
+        ("quick_jobs.alerts.mail_admins", 1, "ADMINS is empty"),
+        (None, 2, "QUICK_JOBS_ALERTS is not set"),
+        ("shop.missing", 2, "QUICK_JOBS_ALERTS"),
+    ],
+)
+def test_a_test_alert_that_cannot_be_sent_says_why_in_one_line(settings, path, status, err):
+    settings.QUICK_JOBS_ALERTS, settings.ADMINS = path, []
+    found = check("--test-alert")
+    assert found[:2] == (status, "")
+    assert err in found[2]
+    assert len(found[2].splitlines()) == 1
+
+
+def test_with_traceback_the_error_of_a_test_alert_is_shown_in_full(settings):
+    settings.QUICK_JOBS_ALERTS = f"{__name__}.tell_nobody"
+    with pytest.raises(ConnectionRefusedError):
+        check("--test-alert", "--traceback")

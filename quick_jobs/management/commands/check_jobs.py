@@ -5,14 +5,18 @@ from __future__ import annotations
 import collections
 import contextlib
 import json
+import socket
 import sys
 from typing import Any, Collection, List
 
+from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandParser
 from django.db import Error, connections, router
-from django.utils import translation
+from django.utils import timezone, translation
 
+from quick_jobs.alerting import texts
+from quick_jobs.conf import conf
 from quick_jobs.console import printable
 from quick_jobs.databases import is_supported, vendor_name
 from quick_jobs.discovery import JobsError, all_jobs
@@ -32,7 +36,8 @@ UNKNOWN = 2
 class Command(BaseCommand):
     help = (
         "Print a line for each problem with the jobs. The exit status is 0 if there is none, 1 if "
-        "there are some, and 2 if the database cannot be queried."
+        "there are some, and 2 if the database cannot be queried. With --test-alert, send an alert "
+        "instead."
     )
 
     # Problems elsewhere in a site do not prevent a check of its jobs.
@@ -54,11 +59,45 @@ class Command(BaseCommand):
             help="Print one JSON object, with all that is known of each job.",
         )
 
+        parser.add_argument(
+            "--test-alert",
+            dest="is_test",
+            action="store_true",
+            help="Send an alert that is marked as a test, as QUICK_JOBS_ALERTS says, and check "
+            "nothing. The exit status is 0 if it was sent, 1 if it could not be, and 2 without the "
+            "setting.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         with translation.override("en"):
-            status = self._check(options["jobs"], options["as_json"])
+            if options["is_test"]:
+                status = self._send_test_alert(options["traceback"])
+            else:
+                status = self._check(options["jobs"], options["as_json"])
         if status:
             sys.exit(status)
+
+    def _send_test_alert(self, shows_traceback: bool) -> int:
+        """Send an alert, here and now; return the exit status."""
+        try:
+            tell = conf.alerts
+            problem = "" if tell else "QUICK_JOBS_ALERTS is not set: nobody is sent an alert."
+        except ImproperlyConfigured as error:
+            problem = str(error)
+        if problem or tell is None:
+            self.stderr.write(printable(problem))
+            return UNKNOWN
+        alert = texts.alert_of_test(timezone.now(), socket.gethostname())
+        try:
+            tell(alert)
+        except Exception as error:
+            if shows_traceback:
+                raise
+            self.stderr.write(printable(f"The test alert could not be sent: {error_line(error)}"))
+            return WRONG
+        path: str = getattr(settings, "QUICK_JOBS_ALERTS")  # noqa: B009
+        self._write(f"sent by {path}: {alert.subject}")
+        return 0
 
     def _check(self, names: Collection[str], is_json: bool) -> int:
         """Print how the jobs are doing; return the exit status."""

@@ -18,7 +18,8 @@ from quick_jobs.alerting.streaks import (
     kind_of_success,
     streak_of,
 )
-from quick_jobs.alerts import ABANDONED, STUCK, TIMED_OUT, Alert
+from quick_jobs.alerting.told import Told
+from quick_jobs.alerts import ABANDONED, FAILING, STILL_FAILING, STUCK, TIMED_OUT, Alert
 from quick_jobs.databases.timestamps import from_timestamp
 from quick_jobs.history.record import Record
 from quick_jobs.models import Job, JobExecution
@@ -33,6 +34,9 @@ _LOOKS = (0.1, 0.4, 1.0)
 # Seconds until a long-running execution is judged again if the history does not answer.
 _LOOK_AGAIN = 60.0
 
+# The alerts of failures that are put on record.
+_OF_FAILURES = (FAILING, STILL_FAILING, TIMED_OUT)
+
 
 class JobNews:
     """Remembers each job's failures in a row, and asks the history before it makes an alert.
@@ -41,10 +45,17 @@ class JobNews:
     does not answer, this runner's memory decides.
     """
 
-    def __init__(self, asker: Asker, alert_after: int, reminder: float) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        alert_after: int,
+        reminder: float,
+        told: Optional[Told] = None,
+    ) -> None:
         self._asker = asker
         self._alert_after = alert_after
         self._reminder = reminder
+        self._told = Told(asker) if told is None else told
         self._streaks: Dict[str, Optional[Streak]] = {}
         self._failing_before: Optional[FrozenSet[str]] = None
 
@@ -59,16 +70,12 @@ class JobNews:
         """Return the alert that the end of an execution makes, if any."""
         is_success = record.outcome == JobExecution.SUCCEEDED
         before = self._streaks.get(record.job)
+        if before is None:
+            self._told.forget(record.job)
         kind, streak = self._judge(before, record)
         if kind or not self._is_known(record.job):
-            at = record.finished_at or record.started_at
-            try:
-                ends = self._asker.ask(lambda past: past.ends_before(record.job, at, record.number))
-            except NoAnswer:
-                pass
-            else:
-                before = streak_of(ends, self._alert_after)
-                kind, streak = self._judge(before, record)
+            before = self._ask_for_past(before, record)
+            kind, streak = self._judge(before, record)
         self._streaks[record.job] = streak
         told = before if is_success else streak
         if kind is None or told is None:
@@ -77,6 +84,21 @@ class JobNews:
         often = texts.how_often(kind, record.job, since, told.times, MOST)
         return self._alert(kind, record, since, told.times, [often])
 
+    def _ask_for_past(self, before: Optional[Streak], record: Record) -> Optional[Streak]:
+        """Return the streak before an end, as the history has it; ``before`` if it does not say."""
+        at = record.finished_at or record.started_at
+        try:
+            ends, alerted_at = self._asker.ask(
+                lambda past: (
+                    past.ends_before(record.job, at, record.number),
+                    past.alerted_at(record.job),
+                )
+            )
+        except NoAnswer:
+            return before
+        self._told.learn(record.job, ends, alerted_at)
+        return streak_of(ends, self._alert_after)
+
     def _judge(
         self, before: Optional[Streak], record: Record
     ) -> Tuple[Optional[str], Optional[Streak]]:
@@ -84,7 +106,19 @@ class JobNews:
             return kind_of_success(before), None
         at = record.finished_at or record.started_at
         after = after_failure(before, record.outcome, at, self._alert_after)
-        return kind_of_failure(before, after, self._reminder), after
+        is_quiet = self._told.is_quiet(record.job)
+        return kind_of_failure(before, after, is_quiet, self._reminder), after
+
+    def sent(self, alert: Alert) -> None:
+        """Note that the last alert has been sent, of a job or of a runner."""
+        self._told.can_send(True)
+        streak = None if alert.job is None else self._streaks.get(alert.job)
+        if alert.job is not None and streak is not None and alert.kind in _OF_FAILURES:
+            self._told.sent(alert.job, streak.last)
+
+    def not_sent(self) -> None:
+        """Note that the last alert could not be sent, of a job or of a runner."""
+        self._told.can_send(False)
 
     def _is_known(self, name: str) -> bool:
         if name in self._streaks:

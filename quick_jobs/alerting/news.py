@@ -143,8 +143,10 @@ class Alerts(Observer):
             self._tell(alert)
         except BaseException as exc:
             logger.error("the alert %r could not be sent", alert.subject, exc_info=exc)
+            self._job_news.not_sent()
         else:
             logger.info("alert: %s", alert.subject)
+            self._job_news.sent(alert)
 
 
 def _cut(record: Record) -> Record:

@@ -67,6 +67,17 @@ class Past:
         ]
         return sorted((end for end in ends if end[1] < at), key=lambda end: end[1])
 
+    def alerted_at(self, name: str) -> Optional[float]:
+        """Return the end (POSIX time) of the last failure of a job that an alert was sent about."""
+        jobs = Job.objects.using(self._using).filter(name=name)
+        alerted_at = jobs.values_list("alerted_at", flat=True).first()
+        return None if alerted_at is None else as_aware(alerted_at).timestamp()
+
+    def put_alert_on_record(self, name: str, at: float) -> None:
+        """Put on record that an alert was sent about the failure of a job that ended ``at``."""
+        jobs = Job.objects.using(self._using).filter(name=name)
+        jobs.update(alerted_at=from_timestamp(at))
+
     def typical_duration(self, name: str) -> Optional[float]:
         """Return the median duration of the last successes, in seconds; None if there are none."""
         rows = self._executions().filter(

@@ -12,7 +12,8 @@ class Job(models.Model):
     """A job that a runner has registered, with its schedule as last registered.
 
     ``schedule`` is the ``repr`` of a clock job's schedule; that of an interval
-    job is empty. ``registered_at`` is when a runner first registered the job.
+    job is empty. ``registered_at`` is when a runner first registered the job,
+    ``alerted_at`` when its last failure ended that an alert was sent about.
     """
 
     id = models.BigAutoField(primary_key=True)
@@ -23,6 +24,10 @@ class Job(models.Model):
     schedule = models.CharField(_("schedule"), max_length=255, blank=True, default="")
     description = models.CharField(_("description"), max_length=255, blank=True, default="")
     registered_at = models.DateTimeField(_("registered"), null=True, blank=True, default=None)
+
+    alerted_at = models.DateTimeField(
+        _("last alert"), null=True, blank=True, default=None, editable=False
+    )
 
     class Meta:
         verbose_name = _("job")

@@ -1,12 +1,14 @@
 """A runner tells people: by mail, by a callable of the site's own, and by URLs that it fetches."""
 
+import datetime as dt
 import json
 import signal
 import time
 
 import pytest
+from django.db.models import F
 
-from quick_jobs.models import JobExecution, JobRunner
+from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.listeners import mail_server, silent_server, web_server
 from tests.site import wait_until
 
@@ -112,6 +114,59 @@ def test_the_admins_are_mailed_a_first_failure_and_the_recovery_over_restarts(si
     assert f"{JobExecution.objects.filter(outcome='failed').count()} times in a row" in (
         recovered.get_payload(decode=True).decode()
     )
+
+
+def an_hour_later():
+    """Let all that is on record have happened an hour earlier."""
+    hour = dt.timedelta(hours=1)
+    JobExecution.objects.update(
+        started_at=F("started_at") - hour, finished_at=F("finished_at") - hour
+    )
+    Job.objects.update(alerted_at=F("alerted_at") - hour)
+
+
+def fail_for_a_while(site):
+    runner = site.start("run_jobs")
+    wait_for_more_failures()
+    assert stop(runner) == 0
+    an_hour_later()
+    return runner.output
+
+
+def test_an_alert_that_could_not_be_mailed_is_mailed_once_when_it_can_be(site):
+    pytest.importorskip("aiosmtpd")
+    site.write("shop/jobs.py", FAILS)
+    with mail_server() as (port, messages):
+        site.settings(MAIL.format(port=port))
+        site.settings("RECIPIENTS, ADMINS = ADMINS, []")
+        assert "quick_jobs.W009" in site.run("check").stderr
+        completed = site.run("check_jobs", "--test-alert")
+        assert completed.returncode == 1
+        assert "ADMINS is empty" in completed.stderr
+        assert fail_for_a_while(site).count("could not be sent") == 1
+        assert not messages
+        assert Job.objects.get().alerted_at is None
+
+        site.settings("ADMINS = RECIPIENTS")
+        assert site.run("check_jobs", "--test-alert").returncode == 0
+        for _ in range(3):
+            fail_for_a_while(site)
+    test, failing = messages
+    assert test["subject"].startswith("[Django] Test: ")
+    assert failing["subject"].startswith("[Django] shop.jobs.sell fails: ")
+    assert Job.objects.get().alerted_at
+
+
+def test_alerts_that_are_switched_on_begin_with_what_is_failing_already(telling_site):
+    site = telling_site
+    site.write("shop/jobs.py", FAILS)
+    site.settings("TELL, QUICK_JOBS_ALERTS = QUICK_JOBS_ALERTS, None")
+    fail_for_a_while(site)
+    assert not told(site)
+    site.settings("QUICK_JOBS_ALERTS = TELL")
+    for _ in range(2):
+        fail_for_a_while(site)
+    assert kinds(site) == [("failing", "shop.jobs.sell")]
 
 
 def test_a_mail_server_that_hangs_delays_no_job_and_the_end_by_two_seconds(site):

@@ -13,6 +13,7 @@ from quick_jobs.alerting.asking import NoAnswer
 from quick_jobs.alerting.job_news import JobNews
 from quick_jobs.alerting.missed import missed_starts
 from quick_jobs.alerting.past import Past
+from quick_jobs.alerting.told import Told
 from quick_jobs.databases.timestamps import from_timestamp
 from quick_jobs.models import Job, JobExecution, JobRunner
 from quick_jobs.next_starts import LastExecution, Plan
@@ -49,13 +50,16 @@ class OneRunner:
             key=key, hostname="a", pid=1, started_at=moment, last_heartbeat_at=moment
         )
         self.asker = Asker(Past(key) if is_answered else None)
-        self.news = JobNews(self.asker, alert_after=1, reminder=DAY)
+        self.now = 0.0
+        told = Told(self.asker, clock=lambda: self.now)
+        self.news = JobNews(self.asker, alert_after=1, reminder=DAY, told=told)
         self.news.remember([NAME], MOMENT + begins_at)
         self.asker.questions = 0
         self.number = 0
 
-    def end(self, outcome, after, is_recorded=True):
-        """Return the alert that an end makes, so many seconds after the moment."""
+    def end(self, outcome, after, is_recorded=True, is_sent=True):
+        """Return the alert that an end makes, so many seconds after the moment; it may be sent."""
+        self.now = after
         self.number += 1
         record = an_end(
             self.number,
@@ -75,7 +79,12 @@ class OneRunner:
                 outcome=outcome,
                 note="14 sent",
             )
-        return self.news.ended(record)
+        alert = self.news.ended(record)
+        if alert and is_sent:
+            self.news.sent(alert)
+        elif alert:
+            self.news.not_sent()
+        return alert
 
     def kind(self, *args, **kwargs):
         alert = self.end(*args, **kwargs)
@@ -103,6 +112,66 @@ def test_a_recovery_is_told_by_a_runner_that_has_not_seen_the_failure(db):
     assert alert.since == dt.datetime.fromtimestamp(MOMENT + 10, dt.timezone.utc)
 
 
+def test_an_alert_that_could_not_be_sent_comes_with_a_later_failure_once(db):
+    runner = OneRunner(begins_at=0)
+    assert runner.kind("failed", 10, is_sent=False) == "failing"
+    assert runner.kind("failed", 69) is None
+    alert = runner.end("failed", 70, is_sent=False)
+    assert (alert.kind, alert.count) == ("failing", 3)
+    assert runner.kind("failed", 189) is None
+    assert runner.kind("failed", 190) == "failing"
+    assert runner.kind("failed", 1000) is None
+    assert runner.kind("succeeded", 1010) == "recovered"
+    assert runner.kind("failed", 1020) == "failing"
+
+
+def test_a_restart_repeats_an_alert_that_could_not_be_sent_and_no_other(db):
+    assert OneRunner(begins_at=0).kind("failed", 10, is_sent=False) == "failing"
+    assert OneRunner(begins_at=11).kind("failed", 39) is None  # it may still be being sent
+    restarted = OneRunner(begins_at=40)
+    assert restarted.kind("failed", 50) == "failing"
+    assert restarted.kind("failed", 200) is None
+    assert OneRunner(begins_at=300).kind("failed", 310) is None
+    assert OneRunner(begins_at=400).kind("succeeded", 410) == "recovered"
+    assert OneRunner(begins_at=500).kind("failed", 510) == "failing"
+
+
+def test_what_another_runner_could_not_send_is_sent_by_this_one(db):
+    first, second = OneRunner(begins_at=0), OneRunner(begins_at=0)
+    assert first.kind("failed", 10, is_sent=False) == "failing"
+    assert second.kind("failed", 11) is None
+    assert second.kind("failed", 50) == "failing"
+    assert first.kind("failed", 100) is None
+
+
+def test_failures_that_no_runner_with_alerts_has_seen_are_told_at_the_next_one(db):
+    runner = OneRunner(begins_at=0)
+    runner.end("succeeded", 10)
+    for after in (20, 30):
+        number = runner.number + after
+        JobExecution.objects.create(
+            job=Job.objects.get(name=NAME),
+            runner=runner.row,
+            number=number,
+            started_at=from_timestamp(MOMENT + after),
+            finished_at=from_timestamp(MOMENT + after),
+            outcome="failed",
+        )
+    alert = OneRunner(begins_at=100).end("failed", 110)
+    assert (alert.kind, alert.count) == ("failing", 3)
+
+
+def test_an_alert_that_was_sent_while_the_history_was_away_is_not_repeated(db):
+    runner = OneRunner(begins_at=0)
+    past, runner.asker.past = runner.asker.past, None
+    assert runner.kind("failed", 10) == "failing"
+    runner.asker.past = past
+    assert runner.kind("failed", 100) is None
+    assert runner.kind("failed", 10 + DAY) == "still_failing"
+    assert runner.kind("failed", 100 + DAY) is None
+    assert OneRunner(begins_at=200 + DAY).kind("failed", 210 + DAY) is None
+
+
 def test_executions_that_make_no_alert_ask_the_history_nothing(db):
     runner = OneRunner(begins_at=0)
     for after in range(10, 20):
@@ -120,6 +189,9 @@ def test_without_an_answer_the_memory_of_the_runner_decides(db):
     outcomes = ["failed", "failed", "succeeded", "succeeded"]
     kinds = [runner.kind(outcome, after) for after, outcome in enumerate(outcomes)]
     assert kinds == ["failing", None, "recovered", None]
+    assert runner.kind("failed", 10, is_sent=False) == "failing"
+    assert runner.kind("failed", 100) == "failing"
+    assert runner.kind("failed", 200) is None
 
 
 def test_an_alert_has_the_execution_as_it_is_on_record_else_as_it_is_known(db, settings):

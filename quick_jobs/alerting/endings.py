@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import List, NamedTuple, Optional, Sequence
+from typing import Collection, List, NamedTuple, Optional, Sequence
 
 from quick_jobs.alerting.streaks import is_first_in_step
 from quick_jobs.models import JobRunner
@@ -19,12 +19,15 @@ ERRORS = (*FAILURES, JobRunner.TIMED_OUT)
 
 
 class Life(NamedTuple):
-    """A runner: when it began, when it stopped or wrote its last heartbeat, and why it stopped."""
+    """A runner: when it began, when it stopped or wrote its last heartbeat, why it stopped, and
+    where it ran.
+    """
 
     pk: int
     began_at: dt.datetime
     ended_at: dt.datetime
     reason: str  # LOST, or "" while it is alive
+    hostname: str = ""
 
 
 def is_news(reason: str, at: dt.datetime, before: Sequence[Life], reminder: dt.timedelta) -> bool:
@@ -85,3 +88,39 @@ def lost_to_tell(
             return None
         return life
     return None
+
+
+def lost_beside(
+    others: Sequence[Life],
+    own: Life,
+    seen: Collection[int],
+    lost_after: dt.timedelta,
+    second_look: dt.timedelta,
+) -> List[Life]:
+    """Return the runners that vanished which ``own`` is to report, of many at work together.
+
+    ``others`` are all the others. Each looks around when it begins, and again and again after
+    ``second_look``. The oldest that lives long enough to know reports it. One that vanished beside
+    it must have been ``seen`` as lost before: after an outage of the database, all may look lost.
+    """
+    older = [other for other in others if other.pk < own.pk]
+    return [
+        life
+        for life in sorted(others)
+        if life.reason == LOST
+        and (life.ended_at < own.began_at or life.pk in seen)
+        and not any(
+            _could_report(other, life, lost_after, second_look)
+            for other in older
+            if other is not life
+        )
+    ]
+
+
+def _could_report(
+    other: Life, lost: Life, lost_after: dt.timedelta, second_look: dt.timedelta
+) -> bool:
+    """Return whether ``other`` lives, or lived for long enough to know that ``lost`` vanished."""
+    if not other.reason or other.began_at >= lost.ended_at + lost_after:
+        return True
+    return other.ended_at >= max(other.began_at, lost.ended_at + lost_after) + 2 * second_look

@@ -43,6 +43,9 @@ class JobNews:
 
     So one event makes one alert, over restarts and whatever other runners did. If the history
     does not answer, this runner's memory decides.
+
+    With ``shares``, other runners run the same jobs, each execution in one of them: this runner's
+    memory of a job may be out of date. A timeout ends no such runner.
     """
 
     def __init__(
@@ -50,11 +53,13 @@ class JobNews:
         asker: Asker,
         alert_after: int,
         reminder: float,
+        shares: bool = False,
         told: Optional[Told] = None,
     ) -> None:
         self._asker = asker
         self._alert_after = alert_after
         self._reminder = reminder
+        self._shares = shares
         self._told = Told(asker) if told is None else told
         self._streaks: Dict[str, Optional[Streak]] = {}
         self._failing_before: Optional[FrozenSet[str]] = None
@@ -73,7 +78,7 @@ class JobNews:
         if before is None:
             self._told.forget(record.job)
         kind, streak = self._judge(before, record)
-        if kind or not self._is_known(record.job):
+        if kind or self._shares or not self._is_known(record.job):
             before = self._ask_for_past(before, record)
             kind, streak = self._judge(before, record)
         self._streaks[record.job] = streak
@@ -120,6 +125,25 @@ class JobNews:
         """Note that the last alert could not be sent, of a job or of a runner."""
         self._told.can_send(False)
 
+    def after_failures(self, successes: List[Record]) -> List[Record]:
+        """Return those of ``successes`` that came after a failure: one question for many."""
+
+        def question(past: Past) -> List[Record]:
+            return [
+                each
+                for each in successes
+                if past.was_failing(each.job, each.finished_at or each.started_at, each.number)
+            ]
+
+        try:
+            found = self._asker.ask(question)
+        except NoAnswer:
+            return [each for each in successes if self._streaks.get(each.job)]
+        for each in successes:
+            if each not in found:
+                self._streaks[each.job] = None
+        return found
+
     def _is_known(self, name: str) -> bool:
         if name in self._streaks:
             return True
@@ -164,7 +188,7 @@ class JobNews:
         running_for: float = 0.0,
     ) -> Alert:
         execution, url = self._find(record)
-        if kind == TIMED_OUT:
+        if kind == TIMED_OUT and not self._shares:
             paragraphs = ["Its runner ends with exit status 1 because of that.", *paragraphs]
         subject = texts.subject_of_job(kind, record.job, record.error, running_for)
         paragraphs = [*paragraphs, *texts.facts_of(execution)]

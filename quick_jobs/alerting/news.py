@@ -6,7 +6,8 @@ import datetime as dt
 import functools
 import math
 import time
-from typing import Callable, Dict, List, Optional, Sequence, Set
+from collections import deque
+from typing import Callable, Deque, Dict, List, Optional, Sequence, Set
 
 from quick_jobs.alerting.endings import ERRORS
 from quick_jobs.alerting.job_news import JobNews
@@ -26,6 +27,9 @@ from quick_jobs.runner.shutdown import REFUSED
 # Characters of a traceback that are kept with a waiting event: a mail has only its end.
 _TRACEBACK = 8000
 
+# Successes that wait to be judged together.
+_MOST_SUCCESSES = 1000
+
 logger = get_logger(__name__)
 
 
@@ -33,7 +37,7 @@ class Alerts(Observer):
     """Passes on what may be an alert; the thread that sends decides.
 
     ``tell`` is called there with each alert. ``second_look`` and ``heartbeat_interval`` are in
-    seconds.
+    seconds. With ``shares``, other runners run the same jobs, each execution in one of them.
     """
 
     def __init__(
@@ -45,6 +49,7 @@ class Alerts(Observer):
         tell: Callable[[Alert], object],
         second_look: float,
         heartbeat_interval: float,
+        shares: bool = False,
         wall_clock: Callable[[], float] = time.time,
     ) -> None:
         self._sender = sender
@@ -54,11 +59,13 @@ class Alerts(Observer):
         self._tell = tell
         self._second_look = second_look
         self._interval = heartbeat_interval
+        self._shares = shares
         self._wall_clock = wall_clock
         self._began_at = wall_clock()
         self._next_beat = -math.inf
         self._look_back_at = math.inf
         self._well: Set[str] = set()  # jobs that have succeeded and not failed since
+        self._successes: Deque[Record] = deque(maxlen=_MOST_SUCCESSES)
         self._look_at: Dict[int, float] = {}  # long-running executions: when to judge each again
         self._abandoned: List[Record] = []
         self._has_begun = False
@@ -73,13 +80,18 @@ class Alerts(Observer):
         if not self._has_begun:
             self._has_begun = True
             names = [job.name for job in self._jobs]
-            self._sender.put_news(lambda: self._job_news.remember(names, self._began_at))
+            if not self._shares:
+                self._sender.put_news(lambda: self._job_news.remember(names, self._began_at))
             self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
             self._look_back_at = now + self._second_look
         elif now >= self._look_back_at and not is_stopping:
-            # When this one began, the one before may not yet have been known to be lost.
-            self._look_back_at = math.inf
+            # When the last look was, one that vanished may not yet have been known to be lost.
+            self._look_back_at = now + self._second_look if self._shares else math.inf
             self._sender.put_news(lambda: self._send(self._runner_news.look_back()))
+        if not is_stopping:
+            self._abandoned.clear()  # somebody ended them, and no error
+        if self._successes:
+            self._sender.put_news(self._judge_successes)  # the queue may have dropped it
         self._look_at_long_ones(now, running.at_work())
 
     def ended(self, execution: Execution, record: Record) -> None:
@@ -90,12 +102,25 @@ class Alerts(Observer):
             return
         if record.outcome != JobExecution.SUCCEEDED:
             self._well.discard(record.job)
+        elif self._shares:
+            self._successes.append(_cut(record))
+            if len(self._successes) == 1:
+                self._sender.put_news(self._judge_successes)
+            return
         elif record.job in self._well:
             return
         else:
             self._well.add(record.job)
         cut = _cut(record)
         self._sender.put_news(lambda: self._send(self._job_news.ended(cut)))
+
+    def _judge_successes(self) -> None:
+        """Judge all that there have been since the last time: after a failure, it recovers."""
+        taken: List[Record] = []
+        while self._successes:
+            taken.append(self._successes.popleft())
+        for record in self._job_news.after_failures(taken) if taken else ():
+            self._send(self._job_news.ended(record))
 
     def stopped(self, reason: str, detail: str, exit_status: int) -> None:
         if not self._has_begun or detail == REFUSED:

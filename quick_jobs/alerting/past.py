@@ -15,8 +15,9 @@ from quick_jobs.databases import database_now
 from quick_jobs.databases.timestamps import as_aware, from_timestamp
 from quick_jobs.models import Job, JobExecution, JobExecutionQuerySet, JobRunner, lost_before
 
-# Runners that are read: more in a row are one event.
+# Runners that are read: more in a row are one event. Of workers, there are more at a time.
 _RUNNERS = 50
+_WORKERS = 500
 
 # Names in one query; with more, it is for all jobs.
 _NAMES = 500
@@ -26,10 +27,11 @@ _SUCCESSES = 20
 
 
 class Lives(NamedTuple):
-    """The runners of our kind: our own, and those before it, the newest first."""
+    """The runners of our kind: our own, those before it and those after it, the newest first."""
 
     own: Optional[Life]
     before: List[Life]
+    after: List[Life]
 
 
 class Past:
@@ -78,6 +80,18 @@ class Past:
         jobs = Job.objects.using(self._using).filter(name=name)
         jobs.update(alerted_at=from_timestamp(at))
 
+    def was_failing(self, name: str, at: float, number: int) -> bool:
+        """Return whether the last execution of a job that ended before ``at`` had failed.
+
+        That is of all runners, but without our own ``number``.
+        """
+        rows = self._executions().filter(
+            job__name=name, outcome__in=TELLING, finished_at__lt=from_timestamp(at)
+        )
+        rows = rows.exclude(runner__key=self._key, number=number)
+        last = rows.order_by("-started_at").values_list("outcome", flat=True).first()
+        return last in FAILED
+
     def typical_duration(self, name: str) -> Optional[float]:
         """Return the median duration of the last successes, in seconds; None if there are none."""
         rows = self._executions().filter(
@@ -101,21 +115,24 @@ class Past:
         limit = lost_before(database_now(self._using))
         own: Optional[Life] = None
         before: List[Life] = []
+        after: List[Life] = []
+        most = _WORKERS if self._kind == JobRunner.CELERY else _RUNNERS
         rows = JobRunner.objects.using(self._using).filter(kind=self._kind)
-        for row in rows.order_by("-pk")[:_RUNNERS]:
+        for row in rows.order_by("-pk")[:most]:
             reason = LOST if row.is_lost(limit) else row.stop_reason
             life = Life(
                 row.pk,
                 as_aware(row.started_at),
                 as_aware(row.stopped_at or row.last_heartbeat_at),
                 reason,
+                row.hostname,
             )
             if row.key == self._key:
                 own = life
-                before.clear()  # those that began later
+                before, after = [], before
             else:
                 before.append(life)
-        return Lives(own, before)
+        return Lives(own, before, after)
 
     def runner(self, pk: int) -> Optional[JobRunner]:
         """Return a runner."""

@@ -8,8 +8,16 @@ from typing import List, NamedTuple, Optional, Set
 from quick_jobs.alerting import texts
 from quick_jobs.alerting.addresses import admin_url
 from quick_jobs.alerting.asking import Asker, NoAnswer
-from quick_jobs.alerting.endings import FAILURES, LOST, Life, count_of, is_news, lost_to_tell
-from quick_jobs.alerting.missed import Missed, missed_of
+from quick_jobs.alerting.endings import (
+    FAILURES,
+    LOST,
+    Life,
+    count_of,
+    is_news,
+    lost_beside,
+    lost_to_tell,
+)
+from quick_jobs.alerting.missed import missed_of
 from quick_jobs.alerting.past import Past
 from quick_jobs.alerts import RUNNER_FAILED, RUNNER_LOST, Alert
 from quick_jobs.models import JobExecution, JobRunner
@@ -21,12 +29,16 @@ _MOST_RUNNING = 50
 class _Vanished(NamedTuple):
     runner: JobRunner
     running: List[JobExecution]
-    missed: List[Missed]
+    missed: str
     url: Optional[str]
 
 
 class RunnerNews:
-    """Reports a runner before this one that vanished, and this one when an error ends it."""
+    """Reports a runner before this one that vanished, and this one when an error ends it.
+
+    With ``shares``, other runners run the same jobs at the same time: one of them reports any that
+    vanished, whenever that was.
+    """
 
     def __init__(
         self,
@@ -36,6 +48,7 @@ class RunnerNews:
         lost_after: dt.timedelta,
         second_look: dt.timedelta,
         reminder: dt.timedelta,
+        shares: bool = False,
     ) -> None:
         self._asker = asker
         self._name = name
@@ -43,20 +56,18 @@ class RunnerNews:
         self._lost_after = lost_after
         self._second_look = second_look
         self._reminder = reminder
-        self._before: List[Life] = []
+        self._shares = shares
+        self._others: List[Life] = []
         self._told: Set[int] = set()
+        self._seen: Set[int] = set()  # as lost, at the last look
 
     def look_back(self) -> Optional[Alert]:
         """Return the alert of a vanished runner, if it is for this one to report it."""
-        try:
-            own, before = self._asker.ask(lambda past: past.lives())
-        except NoAnswer:
-            return None
-        self._before = before
+        own = self._look_at_others()
         if own is None or not self._tells_lost:
             return None
-        lost = lost_to_tell(before, own, self._lost_after, self._second_look, self._reminder)
-        if lost is None or lost.pk in self._told:
+        lost = self._vanished_beside(own) if self._shares else self._vanished_before(own)
+        if lost is None:
             return None
         began_at = own.began_at
 
@@ -65,7 +76,9 @@ class RunnerNews:
             if runner is None or runner.stopped_at is not None:
                 return None
             running = past.running_in(runner, _MOST_RUNNING)
-            return _Vanished(runner, running, missed_of(runner, began_at), admin_url(runner))
+            # Others have made the starts.
+            missed = "" if self._shares else texts.list_of_missed(missed_of(runner, began_at))
+            return _Vanished(runner, running, missed, admin_url(runner))
 
         try:
             vanished = self._asker.ask(look)
@@ -74,8 +87,44 @@ class RunnerNews:
         if vanished is None:
             return None
         self._told.add(lost.pk)
-        older = before[before.index(lost) + 1 :]
-        return self._lost_alert(vanished, lost, count_of(LOST, older), began_at)
+        return self._lost_alert(vanished, lost, count_of(LOST, self._before(lost)), began_at)
+
+    def _look_at_others(self) -> Optional[Life]:
+        """Ask who else there is; return our own life, or None if nobody answers."""
+        try:
+            lives = self._asker.ask(lambda past: past.lives())
+        except NoAnswer:
+            self._seen = set()
+            return None
+        self._others = [*lives.after, *lives.before] if self._shares else lives.before
+        return lives.own
+
+    def _vanished_before(self, own: Life) -> Optional[Life]:
+        lost = lost_to_tell(self._others, own, self._lost_after, self._second_look, self._reminder)
+        return None if lost is None or lost.pk in self._told else lost
+
+    def _vanished_beside(self, own: Life) -> Optional[Life]:
+        found = lost_beside(self._others, own, self._seen, self._lost_after, self._second_look)
+        self._seen = {life.pk for life in self._others if life.reason == LOST}
+        for life in found:
+            if life.pk not in self._told and is_news(
+                LOST, life.ended_at, self._before(life), self._reminder
+            ):
+                return life
+        return None
+
+    def _before(self, life: Life) -> List[Life]:
+        """Return those that ended of the runners before ``life``, the newest first.
+
+        Where many are at work, those on another machine have nothing to do with it.
+        """
+        return [
+            other
+            for other in self._others
+            if other.reason
+            and other.pk < life.pk
+            and (not self._shares or other.hostname == life.hostname)
+        ]
 
     def _lost_alert(
         self, vanished: _Vanished, lost: Life, count: int, began_at: dt.datetime
@@ -96,13 +145,15 @@ class RunnerNews:
                 text,
                 often,
                 texts.list_of_running(vanished.running),
-                texts.list_of_missed(vanished.missed),
+                vanished.missed,
             ],
             url=vanished.url,
         )
 
     def is_news(self, reason: str, at: dt.datetime) -> bool:
         """Return whether it is news that this runner ends for this reason."""
+        if self._shares:
+            self._look_at_others()  # they may have ended since
         return is_news(reason, at, self._ended_before(), self._reminder)
 
     def stopped(self, reason: str, detail: str, at: dt.datetime) -> Optional[Alert]:
@@ -125,7 +176,7 @@ class RunnerNews:
         return texts.alert_of(RUNNER_FAILED, since, count, subject, [text, often], url=url)
 
     def _ended_before(self) -> List[Life]:
-        return [life for life in self._before if life.reason]
+        return [life for life in self._others if life.reason]
 
 
 def _own_url(past: Past) -> Optional[str]:

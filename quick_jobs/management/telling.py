@@ -22,6 +22,15 @@ from quick_jobs.runner.observer import Observer
 from quick_jobs.threads import NoThread
 
 
+def is_wanted(jobs: Sequence[RegisteredJob]) -> bool:
+    """Return whether anybody is to be told something of a runner of these jobs."""
+    return conf.alerts is not None or _has_pings(jobs)
+
+
+def _has_pings(jobs: Sequence[RegisteredJob]) -> bool:
+    return conf.heartbeat_url is not None or any(job.ping for job in jobs)
+
+
 @contextlib.contextmanager
 def telling(
     jobs: Sequence[RegisteredJob], identity: RunnerIdentity, is_history_kept: bool
@@ -30,13 +39,13 @@ def telling(
 
     If none are configured, it does nothing, and there is no thread.
     """
-    tell, heartbeat_url = conf.alerts, conf.heartbeat_url
-    has_pings = heartbeat_url is not None or any(job.ping for job in jobs)
-    if tell is None and not has_pings:
+    if not is_wanted(jobs):
         yield []
         return
+    tell = conf.alerts
     sender = Sender()
     heartbeat_interval = conf.heartbeat_interval.total_seconds()
+    shares = identity.kind == JobRunner.CELERY
     observers: List[Observer] = []
     if tell is not None:
         past: Optional[Past] = None
@@ -48,12 +57,13 @@ def telling(
         runner_news = RunnerNews(
             asker,
             f"{identity.hostname} ({identity.pid})",
-            identity.kind == JobRunner.RUNNER,
+            identity.kind in (JobRunner.RUNNER, JobRunner.CELERY),
             conf.lost_after,
             second_look,
             conf.alert_reminder,
+            shares,
         )
-        job_news = JobNews(asker, conf.alert_after, conf.alert_reminder.total_seconds())
+        job_news = JobNews(asker, conf.alert_after, conf.alert_reminder.total_seconds(), shares)
         observers.append(
             Alerts(
                 sender,
@@ -63,10 +73,11 @@ def telling(
                 tell,
                 second_look.total_seconds(),
                 heartbeat_interval,
+                shares,
             )
         )
-    if has_pings:
-        observers.append(Pings(sender, Fetcher(), heartbeat_url, heartbeat_interval))
+    if _has_pings(jobs):
+        observers.append(Pings(sender, Fetcher(), conf.heartbeat_url, heartbeat_interval))
     try:
         sender.start()
     except NoThread as exc:

@@ -4,7 +4,14 @@ import datetime as dt
 
 import pytest
 
-from quick_jobs.alerting.endings import LOST, Life, count_of, is_news, lost_to_tell
+from quick_jobs.alerting.endings import (
+    LOST,
+    Life,
+    count_of,
+    is_news,
+    lost_beside,
+    lost_to_tell,
+)
 
 ZERO = dt.datetime(2026, 1, 2, tzinfo=dt.timezone.utc)
 DAY = dt.timedelta(days=1)
@@ -64,3 +71,30 @@ OWN = Life(9, moment(60), moment(61), "")
 def test_the_first_that_began_after_it_and_lived_long_enough_tells(before, expected):
     found = lost_to_tell(lives(*before), OWN, MINUTE, 1.25 * MINUTE, DAY)
     assert (found and found.pk) == expected
+
+
+@pytest.mark.parametrize(
+    ("others", "seen", "expected"),
+    [
+        ([(0, 59, LOST)], [], [1]),
+        ([(0, 70, LOST)], [], []),  # it vanished while this one ran, and may have come back
+        ([(0, 70, LOST)], [1], [1]),
+        ([(0, 70, LOST), (0, 71, LOST)], [1, 2], [1, 2]),
+        ([(0, 80, ""), (0, 70, LOST)], [1], []),  # one that is older does
+        ([(0, 80, "signal"), (0, 70, LOST)], [1], []),  # it has
+        ([(0, 72, "signal"), (0, 70, LOST)], [1], [1]),  # it had no time to
+        ([(0, 80, LOST), (0, 70, LOST)], [1], []),  # it had time before it vanished as well
+        ([(72, 73, "signal"), (0, 70, LOST)], [1], []),  # it knew when it began
+        ([(70.5, 73, "signal"), (0, 70, LOST)], [1], [1]),
+    ],
+    ids=str,
+)
+def test_the_oldest_of_many_that_live_long_enough_reports_what_vanished(others, seen, expected):
+    found = lost_beside(lives(*others), OWN, seen, MINUTE, 1.25 * MINUTE)
+    assert [life.pk for life in found] == expected
+
+
+def test_one_that_is_younger_reports_nothing_and_is_not_waited_for():
+    younger = Life(10, moment(0), moment(80), "")
+    assert lost_beside([younger, *lives((0, 70, LOST))], OWN, [1], MINUTE, MINUTE)
+    assert not lost_beside([OWN, *lives((0, 70, LOST))], younger, [1], MINUTE, MINUTE)

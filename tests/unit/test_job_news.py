@@ -43,7 +43,7 @@ class Asker:
 class OneRunner:
     """A runner that puts ends on record and asks whether they are news, as it does."""
 
-    def __init__(self, is_answered=True, begins_at=MOMENT):
+    def __init__(self, is_answered=True, begins_at=MOMENT, shares=False, alert_after=1):
         key = uuid.uuid4()
         moment = from_timestamp(MOMENT)
         self.row = JobRunner.objects.create(
@@ -52,7 +52,7 @@ class OneRunner:
         self.asker = Asker(Past(key) if is_answered else None)
         self.now = 0.0
         told = Told(self.asker, clock=lambda: self.now)
-        self.news = JobNews(self.asker, alert_after=1, reminder=DAY, told=told)
+        self.news = JobNews(self.asker, alert_after, DAY, shares, told)
         self.news.remember([NAME], MOMENT + begins_at)
         self.asker.questions = 0
         self.number = 0
@@ -85,6 +85,11 @@ class OneRunner:
         elif alert:
             self.news.not_sent()
         return alert
+
+    def recovers(self, after):
+        """Return whether a success, so many seconds after the moment, came after a failure."""
+        success = an_end(self.number + 1, finished_at=MOMENT + after)
+        return self.news.after_failures([success]) == [success]
 
     def kind(self, *args, **kwargs):
         alert = self.end(*args, **kwargs)
@@ -192,6 +197,45 @@ def test_without_an_answer_the_memory_of_the_runner_decides(db):
     assert runner.kind("failed", 10, is_sent=False) == "failing"
     assert runner.kind("failed", 100) == "failing"
     assert runner.kind("failed", 200) is None
+
+
+def test_runners_that_share_the_executions_of_a_job_go_by_the_history(db):
+    first, second = (OneRunner(begins_at=0, shares=True, alert_after=3) for _ in range(2))
+    assert first.kind("succeeded", 9) is None
+    assert not second.recovers(10)
+    kinds = [runner.kind("failed", 11 + n) for n, runner in enumerate([first, second, first])]
+    assert kinds == [None, None, "failing"]
+    assert second.recovers(20)
+    assert second.kind("succeeded", 20) == "recovered"
+    assert not first.recovers(21)
+    kinds = [runner.kind("failed", 31 + n) for n, runner in enumerate([first, second, first])]
+    assert kinds == [None, None, "failing"]
+
+
+def test_many_successes_take_one_question(db):
+    runner = OneRunner(begins_at=0, shares=True)
+    runner.end("failed", 10)
+    asked = runner.asker.questions
+    successes = [an_end(100 + after, finished_at=MOMENT + after) for after in range(5, 15)]
+    found = runner.news.after_failures(successes)
+    assert [record.finished_at - MOMENT > 10 for record in successes] == [
+        record in found for record in successes
+    ]
+    assert runner.asker.questions == asked + 1
+
+
+def test_without_an_answer_a_runner_that_shares_goes_by_its_own_failures(db):
+    runner = OneRunner(is_answered=False, shares=True)
+    assert not runner.recovers(1)
+    assert runner.kind("failed", 2) == "failing"
+    assert runner.recovers(3)
+
+
+def test_a_timeout_does_not_end_a_runner_that_shares(db):
+    assert "exit status 1" in OneRunner(begins_at=0).end("timed_out", 10).text
+    alert = OneRunner(begins_at=20, shares=True).end("timed_out", 5)
+    assert alert.kind == "timed_out"
+    assert "exit status" not in alert.text
 
 
 def test_an_alert_has_the_execution_as_it_is_on_record_else_as_it_is_known(db, settings):

@@ -13,6 +13,7 @@ from celery.utils.log import LoggingProxy
 
 from quick_jobs.capture import installed
 from quick_jobs.contrib.celery import overlap
+from quick_jobs.contrib.celery.child_execution import ChildExecution
 from quick_jobs.contrib.celery.limits import limits_of
 from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
 from quick_jobs.contrib.celery.stop_line import StopLine
@@ -150,7 +151,8 @@ class JobProcess:
             self._history.previous_success, job.name, self._last_successes.get(job.name)
         )
         env = RunEnv(self._stopping, due.due_at, previous_success)
-        return Execution(due.number, scheduled, env, now)
+        execution_class = ChildExecution if self._limits_time else Execution
+        return execution_class(due.number, scheduled, env, now)
 
     def _put_overdue(self, execution: Execution) -> None:
         """Record the stack of an execution that goes on after its soft time limit."""

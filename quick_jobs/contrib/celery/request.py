@@ -69,7 +69,7 @@ def abandon_all() -> None:
     """Record the running executions of children as abandoned: the children have been killed."""
     for request in list(state.active_requests):
         if isinstance(request, JobRequest):
-            request.end(JobExecution.ABANDONED, "the worker stopped before it ended")
+            request.end(JobExecution.ABANDONED, "was still running when the worker stopped")
 
 
 def _line(error: BaseException) -> str:

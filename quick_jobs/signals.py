@@ -26,8 +26,8 @@ timed out or was abandoned is sent by a separate thread, and so is
 ``runner_stopped``. Their receivers have what is left of the stop timeout, and
 at least a second; then the process ends without them.
 
-``runner_stopped`` is sent at the end of ``run_jobs``, ``run_jobs --once`` and
-``run_job``, with ``JobRunner`` as ``sender``, and with
+``runner_stopped`` is sent at the end of ``run_jobs``, ``run_jobs --once``,
+``run_job`` and the main process of a Celery worker, with ``JobRunner`` as ``sender``, and with
 
 - ``reason``: one of ``JobRunner.STOP_REASONS``, like ``"signal"`` or ``"timed_out"``;
 - ``detail``: further information, like ``"SIGTERM"``;

@@ -96,13 +96,13 @@ class CelerySite(Site):
         process.wait_for_output("Starting...", 60)
         return process
 
-    def send(self, job, **kwargs):
+    def send(self, job, **options):
         """Send the task of a job, as somebody's code may do."""
         import celery
 
         app = celery.Celery(broker=self.broker_url, set_as_current=False)
         with app.connection_for_write() as connection:
-            app.send_task(f"shop.jobs.{job}", kwargs=kwargs, connection=connection)
+            app.send_task(f"shop.jobs.{job}", connection=connection, **options)
         app.close()
 
     @property

@@ -51,14 +51,14 @@ def tell(alert):
 """
 
 
-def told(site):
+def told(site, name="told"):
     """Return the alerts there were: kind, job, count, subject, text and outcome of each."""
-    path = site.path / "told"
+    path = site.path / name
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def kinds(site):
-    return [(alert[0], alert[1]) for alert in told(site)]
+def kinds(site, name="told"):
+    return [(alert[0], alert[1]) for alert in told(site, name)]
 
 
 @pytest.fixture

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Callable, List, Optional
+from typing import Callable, Optional
 
 from quick_jobs.history.record import Record
 
-Put = Callable[[List[Record]], None]
+Put = Callable[[Record], None]
 
 _put: Optional[Put] = None
 
@@ -31,4 +31,4 @@ def write_end(
         return
     now = max(now, began_at)
     end = Record(number, job_name, began_at, now, now - began_at, None, outcome, error, "", due_at)
-    _put([end])
+    _put(end)

@@ -26,7 +26,7 @@ from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import RunnerOptions
 from quick_jobs.runner.execution import Execution, execute
-from quick_jobs.runner.observer import NOBODY
+from quick_jobs.runner.observer import NOBODY, Observer
 from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.stop_flag import StopFlag
@@ -61,7 +61,9 @@ class JobProcess:
         at_work: AtWork,
         limits_time: bool,
         housekeeping: Optional[Callable[[float], float]],
+        observer: Observer,
     ) -> None:
+        self._observer = observer
         self._history = history
         self._options = options
         self._stop_line = stop_line
@@ -126,12 +128,15 @@ class JobProcess:
         self.starts.expect(execution.number)
         self._history.put([execution.record()])
         self.starts.wait(execution.number)
+        self._observer.started(execution)
         try:
             execute(execution, self._context.copy(), self._options.max_traceback)
         finally:
             if execution.duration is None:  # a time limit came between
                 execution.end(JobExecution.TIMED_OUT, 0.0, execution.overrun)
-            self._history.put([execution.record()])
+            record = execution.record()
+            self._history.put([record])
+            self._observer.ended(execution, record)
         if execution.outcome == JobExecution.SUCCEEDED:
             self._last_successes[execution.name] = execution.started_at
         env = execution.env

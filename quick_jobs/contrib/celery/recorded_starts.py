@@ -23,11 +23,12 @@ class RecordedStarts:
 
     A start waits for ``timeout`` seconds at most. After one has waited in vain, or while the
     database is known to be away, none waits until it answers again. ``fail`` is called with the
-    cause when no history can be kept any more.
+    cause when no history can be kept any more; ``was_refused`` says that there never was one.
     """
 
     def __init__(self, timeout: float, fail: Callable[[str], None]) -> None:
         self.closed = threading.Event()
+        self.was_refused = False
         self._timeout = timeout
         self._fail = fail
         self._waiting: Dict[int, threading.Event] = {}
@@ -42,6 +43,7 @@ class RecordedStarts:
             self._give_up_waiting()
         elif isinstance(message, HistoryRefused):
             self._give_up_waiting()
+            self.was_refused = True
             self._fail(message.why)
         elif isinstance(message, ThreadDied):
             logger.critical("%s died of an error", message.name, exc_info=message.error)

@@ -26,6 +26,11 @@ class StopLine:
         self._is_open = True
         self._request = mmap.mmap(-1, _SIZE)
 
+    @property
+    def is_announced(self) -> bool:
+        """Whether the worker stops, in the main process."""
+        return not self._is_open
+
     def announce_stop(self) -> None:
         """Announce that the worker stops. In a child: leave this to the main process."""
         if self._is_open:

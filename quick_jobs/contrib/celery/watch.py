@@ -31,6 +31,10 @@ class AtWork(RunningExecutions):
     def add(self, execution: Execution, now: float) -> None:
         self._running[execution.number] = execution
 
+    def get(self, number: int) -> Optional[Execution]:
+        """Return the execution with this number, if it runs."""
+        return self._running.get(number)
+
     def at_work(self) -> List[Execution]:
         return [
             execution

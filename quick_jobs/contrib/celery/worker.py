@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 import time
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 from quick_jobs import threads
 from quick_jobs.contrib.celery import job_process
@@ -15,21 +15,29 @@ from quick_jobs.contrib.celery.job_process import JobProcess
 from quick_jobs.contrib.celery.recorded_starts import RecordedStarts
 from quick_jobs.contrib.celery.request import abandon_all
 from quick_jobs.contrib.celery.stop_line import StopLine
+from quick_jobs.contrib.celery.telling import Telling
 from quick_jobs.contrib.celery.watch import AtWork
 from quick_jobs.history import History
 from quick_jobs.history.base import StopInfo
 from quick_jobs.history.identity import RunnerIdentity
+from quick_jobs.history.record import Record
 from quick_jobs.history.storage import Storage
 from quick_jobs.logs import get_logger
 from quick_jobs.management.runner_settings import runner_options
+from quick_jobs.management.telling import is_wanted
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.housekeeping import Housekeeping
+from quick_jobs.runner.late_signals import LateSignals
+from quick_jobs.runner.observer import NOBODY
 
 logger = get_logger(__name__)
 
 # Seconds that the last writes get when the worker ends.
 _LAST_WRITES = 5.0
+
+# Seconds that receivers of ``runner_stopped`` get besides.
+_RECEIVERS = 1.0
 
 
 class Worker:
@@ -44,7 +52,7 @@ class Worker:
         self.options = runner_options({"stop_timeout": _LAST_WRITES})
         self.stop_line = StopLine()
         self.process: Optional[JobProcess] = None
-        self._has_children = has_children
+        self._telling = Telling(jobs, has_children) if is_wanted(jobs) else None
         storage = ParentStorage if has_children else Storage
         interval = self.options.heartbeat_interval
         self._history: History = new_history(storage, self.identity, jobs, interval)
@@ -61,6 +69,7 @@ class Worker:
                 self._at_work,
                 limits_time=False,
                 housekeeping=self._do_while_jobs_run if is_solo else None,
+                observer=self._telling or NOBODY,
             )
             self._starts = self.process.starts
 
@@ -70,8 +79,10 @@ class Worker:
             self._housekeeping = Housekeeping(
                 self._history, self.options, self._at_work, time.monotonic(), random.random
             )
+        if self._telling is not None:
+            self._telling.start(self.identity, self._history.is_kept)
         if self.process is None:
-            keep_ends(self._history.put)
+            keep_ends(self._put_end)
             self._history.start(self._starts.tell)
         else:
             self.process.start()
@@ -97,18 +108,22 @@ class Worker:
             at_work,
             limits_time=True,
             housekeeping=keep_house,
+            observer=NOBODY if self._telling is None else self._telling.of_a_child(),
         )
 
     def do(self) -> float:
         """Do what is due, such as the heartbeat; return in how many seconds to call this again."""
-        if self._housekeeping is None:
-            return self.options.heartbeat_interval
         with self._lock:
             now = time.monotonic()
-            is_stopping = self._finished.is_set()
-            self._housekeeping.do(now, is_stopping)
-            due = self._housekeeping.next_check(now, is_stopping)
-        return self.options.heartbeat_interval if due is None else max(0.0, due - now)
+            moments: List[Optional[float]] = [now + self.options.heartbeat_interval]
+            if self._telling is not None:
+                self._telling.look(now, self.stop_line.is_announced, self._at_work)
+                moments.append(self._telling.next_check())
+            if self._housekeeping is not None:
+                is_stopping = self._finished.is_set()
+                self._housekeeping.do(now, is_stopping)
+                moments.append(self._housekeeping.next_check(now, is_stopping))
+        return max(0.0, min(moment for moment in moments if moment is not None) - now)
 
     def go_on_by_itself(self) -> None:
         """Do what is due in a thread from now on: the worker is stopping, and its timer has."""
@@ -124,11 +139,25 @@ class Worker:
         self._finished.set()
         abandon_all()
         reason, detail = self.stop_line.requested()
-        stop = StopInfo(reason or JobRunner.SIGNAL, detail if reason else "", time.time())
-        self._history.stop(stop)
+        status = 1 if reason in (JobRunner.FATAL_ERROR, JobRunner.CRASHED) else 0
+        reason = reason or JobRunner.SIGNAL
+        signals = LateSignals()
+        signals.send_stopped(reason, detail, status)
+        if self._telling is not None and not self._starts.was_refused:
+            self._telling.stopped(reason, detail, status)
+        self._history.stop(StopInfo(reason, detail, time.time()))
         if not self._starts.closed.wait(_LAST_WRITES):
             self._history.give_up()
-        return 1 if reason in (JobRunner.FATAL_ERROR, JobRunner.CRASHED) else 0
+        signals.wait(_RECEIVERS)
+        if self._telling is not None:
+            self._telling.finish()
+        return status
+
+    def _put_end(self, record: Record) -> None:
+        """Put on record, and pass on, how an execution ended whose child was killed."""
+        self._history.put([record])
+        if self._telling is not None:
+            self._telling.killed(record)
 
     def _do_while_jobs_run(self, now: float) -> float:
         """Do what is due while a job occupies the main thread."""

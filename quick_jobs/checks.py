@@ -121,19 +121,16 @@ def check_lost_after(**_: object) -> List[checks.CheckMessage]:
 @checks.register("quick_jobs")
 def check_admins(**_: object) -> List[checks.CheckMessage]:
     """Warn when alerts are to be mailed to nobody."""
-    try:
-        tell = conf.alerts
-    except ImproperlyConfigured:
-        return []  # check_settings tells
-    if tell is not mail_admins or settings.ADMINS:
-        return []
-    return [
-        checks.Warning(
-            "QUICK_JOBS_ALERTS mails alerts to ADMINS, which is empty: nobody is told.",
-            hint="Set ADMINS, and try it with 'manage.py check_jobs --test-alert'.",
-            id="quick_jobs.W009",
-        )
-    ]
+    with contextlib.suppress(ImproperlyConfigured):  # check_settings tells
+        if conf.alerts is mail_admins and not settings.ADMINS:
+            return [
+                checks.Warning(
+                    "QUICK_JOBS_ALERTS mails alerts to ADMINS, which is empty: nobody is told.",
+                    hint="Set ADMINS, and try it with 'manage.py check_jobs --test-alert'.",
+                    id="quick_jobs.W009",
+                )
+            ]
+    return []
 
 
 @checks.register("quick_jobs")
@@ -190,14 +187,13 @@ def check_sqlite_locking(**options: Any) -> List[checks.CheckMessage]:
         return []  # whoever needs it will say so
     if not faults:
         return []
-    option = (
-        "OPTIONS = {'transaction_mode': 'IMMEDIATE', 'init_command': 'PRAGMA journal_mode=WAL'}"
-    )
+    wal = "'init_command': 'PRAGMA journal_mode=WAL'"
     return [
         checks.Warning(
             f"Beside run_jobs, requests that use the SQLite database {using!r} can fail "
             f"with 'database is locked': {', and '.join(faults)}.",
-            hint=f"With Django 5.1 or newer, set in DATABASES[{using!r}]: {option}. "
+            hint=f"With Django 5.1 or newer, set in DATABASES[{using!r}]: "
+            f"OPTIONS = {{'transaction_mode': 'IMMEDIATE', {wal}}}. "
             f"Why, and what to do before: {documented('troubleshooting', 'sqlite')}",
             id="quick_jobs.W005",
         )
@@ -232,20 +228,17 @@ def check_texts(**options: Any) -> List[checks.CheckMessage]:
 @checks.register("quick_jobs", deploy=True)
 def check_history_retention(**_: object) -> List[checks.CheckMessage]:
     """Warn, for a site in production, if the history is never pruned."""
-    try:
-        kept_for_good = conf.history_retention is None
-    except ImproperlyConfigured:
-        return []  # check_settings tells
-    if not kept_for_good:
-        return []
-    return [
-        checks.Warning(
-            "QUICK_JOBS_HISTORY_RETENTION is None: the job history is kept for good.",
-            hint="Set it to a duration or leave it out (90 days), or run prune_job_history now and "
-            "then and silence this.",
-            id="quick_jobs.W002",
-        )
-    ]
+    with contextlib.suppress(ImproperlyConfigured):  # check_settings tells
+        if conf.history_retention is None:
+            return [
+                checks.Warning(
+                    "QUICK_JOBS_HISTORY_RETENTION is None: the job history is kept for good.",
+                    hint="Set it to a duration or leave it out (90 days), or run prune_job_history "
+                    "now and then and silence this.",
+                    id="quick_jobs.W002",
+                )
+            ]
+    return []
 
 
 def _either_day(job: RegisteredJob) -> checks.CheckMessage:

@@ -1,6 +1,7 @@
 import compileall
 import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,13 @@ def django_db_setup(django_db_setup):
     """Let the databases be removed: Django closes its own connections, not those made since."""
     yield
     connections.close_all()
+
+
+@pytest.fixture
+def sample_jobs():
+    """The name of job_runner's module of jobs, whose jobs are registered for this test only."""
+    yield "job_runner.sample_jobs"
+    sys.modules.pop("job_runner.sample_jobs", None)
 
 
 @pytest.fixture

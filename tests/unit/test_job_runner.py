@@ -21,10 +21,10 @@ def test_the_former_names_are_those_of_quick_jobs():
         assert module.RunInterrupted is quick_jobs.RunInterrupted
 
 
-def test_the_sample_jobs_are_one_that_is_registered_and_one_that_is_not(capsys):
+def test_the_sample_jobs_are_one_that_is_registered_and_one_that_is_not(capsys, sample_jobs):
     from job_runner.sample_jobs import sample_job_1, sample_job_disabled
 
-    jobs = job_runner.registration.import_jobs_from_module("job_runner.sample_jobs")
+    jobs = job_runner.registration.import_jobs_from_module(sample_jobs)
     assert sample_job_1 in jobs
     assert sample_job_1.interval == timedelta(seconds=5)
     assert sample_job_disabled not in jobs

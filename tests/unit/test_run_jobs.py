@@ -5,13 +5,13 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 
-def test_an_sqlite_that_is_too_old_is_told(transactional_db, monkeypatch, capsys):
+def test_an_sqlite_that_is_too_old_is_told(transactional_db, monkeypatch, capsys, sample_jobs):
     monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 23, 1))
     monkeypatch.setattr("sqlite3.sqlite_version", "3.23.1")
     if connection.vendor != "sqlite":
         pytest.skip("it is no matter where the history is elsewhere")
     with pytest.raises(SystemExit, match="1"):
-        call_command("run_jobs", "--include-job=job_runner.sample_jobs.sample_job_1")
+        call_command("run_jobs", f"--include-job={sample_jobs}.sample_job_1")
     assert capsys.readouterr().err == (
         "The job history needs SQLite 3.24 or newer, and Python has 3.23.1.\n"
     )

@@ -45,6 +45,8 @@ def check(site):
 
 def test_two_workers_run_everything_once_though_the_broker_restarts(new_site, rabbitmq):
     site = new_site(rabbitmq)
+    # Else the threads of a worker wait together for one answer of RabbitMQ, some for good.
+    site.settings("CELERY_WORKER_ENABLE_PREFETCH_COUNT_REDUCTION = False")
     site.jobs(MANY.format(count=30))
     workers = [site.worker("--max-tasks-per-child=40"), site.worker(pool="threads")]
     beat = site.beat()

@@ -1,6 +1,7 @@
 """Imports run one way, as the table in CONTRIBUTING.md has it, and the table is complete."""
 
 import ast
+import functools
 import itertools
 import re
 
@@ -18,6 +19,7 @@ def layers():
     return [re.findall(r"`(\w+)/?`", row.split("|")[1]) for row in table.splitlines()]
 
 
+@functools.lru_cache(maxsize=None)
 def modules():
     """Return the modules and packages, each with its files."""
     found = {}
@@ -27,17 +29,20 @@ def modules():
     return found
 
 
+@functools.lru_cache(maxsize=None)
 def imports(path):
     """Return the names that a file imports, those for the types' checker excepted."""
+    names = []
     waiting = [ast.parse(path.read_text(encoding="utf-8"))]
     while waiting:
         node = waiting.pop()
         if isinstance(node, ast.ImportFrom):
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names += [f"{node.module}.{alias.name}" for alias in node.names]
         elif isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names += [alias.name for alias in node.names]
         elif not (isinstance(node, ast.If) and ast.dump(node.test).count("'TYPE_CHECKING'")):
             waiting += ast.iter_child_nodes(node)
+    return names
 
 
 def imported_modules(path):

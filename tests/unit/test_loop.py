@@ -895,7 +895,7 @@ def told():
 
 def test_a_timeout_and_then_the_end_of_the_runner_are_signalled_once_each(bench, told):
     job = bench.blocking_job(timeout=timedelta(minutes=1))
-    runner = bench.runner(job)
+    runner = bench.runner(job, stop_timeout=0.0)
     drive(runner, job.entered.is_set)
     bench.clock.advance(60)
     drive(runner, lambda: told)

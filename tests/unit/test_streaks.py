@@ -75,7 +75,7 @@ def test_the_first_failure_of_each_further_step_reminds():
 
 
 def test_reminders_go_on_where_failures_are_too_many_to_count():
-    ends = [("failed", minute * 60.0) for minute in range(MOST + 3 * 1440)]
+    ends = [("failed", number * DAY / 300) for number in range(MOST + 3 * 300)]
     kinds = []
     for number in range(MOST, len(ends)):
         before = streak_of(ends[number - MOST - 1 : number], 1)  # what the history is asked for

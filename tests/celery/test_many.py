@@ -66,14 +66,17 @@ def test_no_execution_of_a_job_begins_while_one_runs(site):
         def long(env):
             env.sleep(3.5)
     """)
+    # So that a worker that is busy leaves the next start to the other.
+    site.settings("CELERY_WORKER_PREFETCH_MULTIPLIER = 1")
     workers = [site.worker(concurrency=1), site.worker(concurrency=1, pool="threads")]
     beat = site.beat()
     wait_until(lambda: outcomes("long").count("succeeded") >= 3, 60)
+    running = "shop.jobs.long is still running"
+    wait_until(lambda: any(running in worker.output for worker in workers), 60)
     stop(beat, *workers)
     found = executions("long")
     for earlier, later in zip(found, found[1:]):
         assert earlier.finished_at <= later.started_at
-    assert any("shop.jobs.long is still running" in worker.output for worker in workers)
 
 
 @pytest.fixture

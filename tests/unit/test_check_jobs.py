@@ -257,6 +257,8 @@ def tell_nobody(alert):
 def test_a_test_alert_is_sent_at_once_and_says_that_it_is_a_test(settings, mailoutbox):
     settings.QUICK_JOBS_ALERTS = "quick_jobs.alerts.mail_admins"
     settings.ADMINS = ["a@example.com"] if django.VERSION >= (6, 0) else [("A", "a@example.com")]
+    if django.VERSION >= (6, 1):
+        settings.MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
     subject = "Test: quick_jobs.test fails: TestAlert: no job has failed"
     assert check("--test-alert") == (0, f"sent by quick_jobs.alerts.mail_admins: {subject}\n", "")
     [mail] = mailoutbox

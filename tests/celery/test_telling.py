@@ -25,6 +25,13 @@ SELLS = """
             raise ValueError("no stock")
 """
 
+LONG = """
+    @register_job(interval=3600)
+    def long(env):
+        tell("began")
+        time.sleep(600)
+"""
+
 
 @pytest.fixture
 def telling_site(site):
@@ -253,12 +260,7 @@ def test_a_fatal_error_is_told_with_what_was_abandoned_and_received(telling_site
 
 def test_the_oldest_worker_reports_one_that_was_killed(telling_site):
     site = telling_site
-    site.jobs("""
-        @register_job(interval=3600)
-        def long(env):
-            tell("began")
-            time.sleep(600)
-    """)
+    site.jobs(LONG)
     workers = [site.worker("-Q", name) for name in ("one", "two", "three")]
     site.send("long", queue="two")
     wait_until(lambda: outcomes("long") == ["running"], 30)
@@ -286,12 +288,7 @@ def test_the_oldest_worker_reports_one_that_was_killed(telling_site):
 
 def test_a_worker_that_is_told_to_stop_at_once_makes_no_alert(telling_site):
     site = telling_site
-    site.jobs("""
-        @register_job(interval=3600)
-        def long(env):
-            tell("began")
-            time.sleep(600)
-    """)
+    site.jobs(LONG)
     worker = site.worker()
     site.send("long")
     wait_until(site.told)

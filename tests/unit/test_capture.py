@@ -592,7 +592,8 @@ def test_a_success_keeps_its_log_unless_only_failures_do(settings, log, kept, ca
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
-def test_a_fork_while_the_lock_is_held_hangs_nobody(capfd):
+def test_a_fork_while_the_lock_is_held_hangs_nobody(capfd, monkeypatch):
+    monkeypatch.setattr("quick_jobs.capture.captured._PATIENCE", 0.1)
     with installed():
         captured = new_capture()
         with Capturing(captured), captured._lock:

@@ -50,10 +50,10 @@ def test_a_timeout_tracker_calls_only_what_is_due_and_not_cancelled_before_its_s
     calls = []
     tracker = TimeoutTracker(stop)
     tracker.start()
-    cancel = tracker.add_timeout(timedelta(seconds=0.8), lambda: calls.append("cancelled"))
+    cancel = tracker.add_timeout(timedelta(seconds=0.2), lambda: calls.append("cancelled"))
     cancel()
     tracker.add_timeout(timedelta(hours=1), lambda: calls.append("late"))
-    tracker.add_timeout(timedelta(seconds=0.9), called.set)
+    tracker.add_timeout(timedelta(seconds=0.3), called.set)
     assert called.wait(20)
     stop.set()
     tracker.join(20)

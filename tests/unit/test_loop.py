@@ -893,7 +893,14 @@ def told():
         signal.disconnect(receive)
 
 
-def test_a_timeout_and_then_the_end_of_the_runner_are_signalled_once_each(bench, told):
+@pytest.fixture
+def hasty(monkeypatch):
+    """Wait for the last writes and receivers for less time than a second."""
+    for module in ("loop", "shutdown", "stopping"):
+        monkeypatch.setattr(f"quick_jobs.runner.{module}.LAST_WRITES", 0.1)
+
+
+def test_a_timeout_and_then_the_end_of_the_runner_are_signalled_once_each(bench, told, hasty):
     job = bench.blocking_job(timeout=timedelta(minutes=1))
     runner = bench.runner(job, stop_timeout=0.0)
     drive(runner, job.entered.is_set)
@@ -911,7 +918,7 @@ def test_a_timeout_and_then_the_end_of_the_runner_are_signalled_once_each(bench,
     assert thread == stopped_thread == "quick_jobs late signals"
 
 
-def test_what_is_abandoned_is_signalled_and_what_has_not_begun_is_not(bench, told):
+def test_what_is_abandoned_is_signalled_and_what_has_not_begun_is_not(bench, told, hasty):
     bench.history.confirms = False
     job, waiting = bench.blocking_job(), bench.blocking_job(variance=timedelta(minutes=1))
     bench.chance = 0.5
@@ -1007,7 +1014,7 @@ def test_a_loop_that_fails_stops_the_runner_with_exit_status_1(bench, caplog):
     assert "the runner's loop died of an error" in caplog.messages
 
 
-def test_a_loop_that_fails_does_not_wait_for_ever_for_its_history(bench):
+def test_a_loop_that_fails_does_not_wait_for_ever_for_its_history(bench, hasty):
     bench.history.closes = False
     runner = bench.runner(a_job(lambda env: None))
     bench.chance = "not a number"

@@ -130,7 +130,7 @@ def test_quiet_messages_come_in_order_with_the_others(mailbox):
 
 
 def test_a_quiet_message_is_read_at_the_latest_when_the_wait_is_over(mailbox):
-    thread, read = reading(mailbox, 1)
+    thread, read = reading(mailbox, 0.2)
     mailbox.put_quietly("quiet")
     thread.join()
     assert read == ["quiet"]

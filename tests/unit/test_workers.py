@@ -530,7 +530,7 @@ def limit(monkeypatch):
 @pytest.mark.parametrize("error", [RuntimeError("can't start new thread"), MemoryError()], ids=repr)
 def test_with_few_threads_all_tasks_are_done_and_it_is_said_once(owner, limit, caplog, error):
     limit.size, limit.error = 3, error
-    pool_owner = owner(lambda task: time.sleep(0.02))
+    pool_owner = owner(lambda task: time.sleep(0.005))
     pool_owner.submit(range(60))
     pool_owner.drive_until(lambda: len(pool_owner.done) == 60)
     assert len(pool_owner.workers) <= 3
@@ -542,7 +542,8 @@ def test_with_few_threads_all_tasks_are_done_and_it_is_said_once(owner, limit, c
 
 
 @pytest.mark.parametrize("cpu_clock", [lambda: 0.0, time.monotonic], ids=["idle", "busy"])
-def test_without_any_thread_tasks_wait_for_one(owner, limit, cpu_clock):
+def test_without_any_thread_tasks_wait_for_one(owner, limit, cpu_clock, monkeypatch):
+    monkeypatch.setattr(workers, "_TRY_AGAIN_AFTER", 0.1)
     pool_owner = owner(lambda task: None, cpu_clock=cpu_clock)
     pool_owner.submit(range(3))
     assert pool_owner.pool.size == 0

@@ -144,12 +144,12 @@ def test_an_old_success_stays_where_all_that_is_younger_than_the_retention_faile
 def test_of_a_job_that_has_failed_for_long_not_all_is_read():
     job = a_job()
     an_execution(started=60, job=job)
-    failures(3000, before=10, job=job)
+    failures(1500, before=10, job=job)
     with CaptureQueriesContext(
         connection,
     ) as few:
         prune(job.name)
-    failures(3000, before=5, job=job)
+    failures(1500, before=5, job=job)
     with CaptureQueriesContext(connection) as many:
         prune(job.name)
     assert len(many) == len(few)
@@ -255,7 +255,7 @@ def test_what_stays_is_what_the_rule_says_when_put_plainly():
     """Compare with a rule that reads everything, on histories with many starts in one moment."""
     chance = random.Random(7)
     outcomes = [outcome for outcome, _ in JobExecution.OUTCOMES]
-    for _ in range(8):
+    for _ in range(5):
         JobExecution.objects.all().delete()
         names, runner = ["a", "b", "c", "gone"], a_stopped_runner(1)
         weights = [chance.random() ** 4 for _ in outcomes]

@@ -212,7 +212,7 @@ def schedule_and_moments(draw):
     return schedule, moment, moment + dt.timedelta(seconds=draw(st.integers(1, longest)))
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=60)
 @given(schedule_and_moments())
 def test_the_following_start_is_later_and_the_same_from_wherever_it_is_asked(drawn):
     schedule, earlier, later = drawn
@@ -226,7 +226,7 @@ def test_the_following_start_is_later_and_the_same_from_wherever_it_is_asked(dra
     assert schedule.following(later) == start
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=60)
 @given(WALL_TIMES, st.sampled_from(sorted(ZONES)), st.data())
 def test_a_day_that_has_the_time_is_not_skipped(time, zone, data):
     around = data.draw(st.sampled_from([utc(ZONES[zone], 6, 1), *changes(zone)]))

@@ -31,7 +31,8 @@ def make_runner(*jobs, hostname="web-1", pid=4711, started_at=None, beat_at=None
         last_heartbeat_at=beat_at or timezone.now(),
         **fields,
     )
-    runner.jobs.set(jobs)
+    if jobs:
+        runner.jobs.set(jobs)
     return runner
 
 
@@ -54,7 +55,7 @@ def make_executions(job, runner, count=1, every=60.0, outcome="succeeded", **fie
         for number in range(count)
     ]
     JobExecution.objects.bulk_create(rows, batch_size=90)
-    return list(JobExecution.objects.filter(runner=runner).order_by("pk"))[-count:]
+    return list(JobExecution.objects.filter(runner=runner).order_by("-pk")[:count])[::-1]
 
 
 def log_in(client, *permissions):

@@ -40,10 +40,18 @@ def by_action(client, name, row, **data):
 
 ways = pytest.mark.parametrize("ask", [by_button, by_action])
 owners = pytest.mark.parametrize("owner", OWNERS)
+deletions = pytest.mark.parametrize(
+    ("ask", "owner"),
+    [
+        (by_button, "job"),
+        (by_action, "jobrunner"),
+        (by_button, "jobexecution"),
+        (by_action, "jobexecution"),
+    ],
+)
 
 
-@ways
-@owners
+@deletions
 def test_what_goes_too_is_named_and_counted(admin_client, rows, shop, ask, owner):
     invoice = shop.Invoice.objects.create(execution=rows["jobexecution"], number=4711)
     shop.Line.objects.create(invoice=invoice)
@@ -58,8 +66,7 @@ def test_what_goes_too_is_named_and_counted(admin_client, rows, shop, ask, owner
     assert not shop.Invoice.objects.exists()
 
 
-@ways
-@owners
+@deletions
 def test_what_goes_too_takes_its_own_permission(client, rows, shop, registered, ask, owner):
     shop.Invoice.objects.create(execution=rows["jobexecution"])
     log_in(client, *(f"{verb}_{name}" for verb in ("view", "delete") for name in OWNERS))
@@ -71,8 +78,9 @@ def test_what_goes_too_takes_its_own_permission(client, rows, shop, registered, 
 
 
 @ways
-@owners
-@pytest.mark.parametrize("model", ["Audit", "Claim", "Loose"])
+@pytest.mark.parametrize(
+    ("owner", "model"), [("job", "Audit"), ("jobrunner", "Claim"), ("jobexecution", "Loose")]
+)
 def test_what_is_protected_is_refused(admin_client, rows, shop, ask, owner, model):
     row = getattr(shop, model).objects.create(execution=rows["jobexecution"])
     html = ask(admin_client, owner, rows[owner]).content.decode()
@@ -83,8 +91,7 @@ def test_what_is_protected_is_refused(admin_client, rows, shop, ask, owner, mode
     assert JobExecution.objects.exists()
 
 
-@ways
-@owners
+@deletions
 def test_what_the_database_alone_refuses_is_said(admin_client, rows, shop, ask, owner):
     shop.Trace.objects.create(execution=rows["jobexecution"])
     answer = ask(admin_client, owner, rows[owner], post="yes")
@@ -109,8 +116,7 @@ def test_what_refers_to_jobs_and_runners_is_seen(admin_client, rows, shop, ask):
     assert not shop.Duty.objects.exists()
 
 
-@ways
-@owners
+@deletions
 def test_generic_relations_and_links_go_too(admin_client, rows, tags, ask, owner):
     rows["jobexecution"].tags.create()
     tags.Report.objects.create().executions.add(rows["jobexecution"])
@@ -122,8 +128,7 @@ def test_generic_relations_and_links_go_too(admin_client, rows, tags, ask, owner
     assert tags.Report.objects.count() == 1
 
 
-@ways
-@owners
+@deletions
 def test_what_may_be_set_to_null_is(admin_client, rows, shop, ask, owner):
     remark = shop.Remark.objects.create(execution=rows["jobexecution"])
     ask(admin_client, owner, rows[owner], post="yes")

@@ -313,12 +313,10 @@ def test_executions_are_filtered_by_job_runner_outcome_time_and_duration(
 @pytest.mark.parametrize("text", ["²", "9" * 25, "-1", "1.5", "a\0b"])
 def test_an_address_that_nobody_was_given_is_no_error(admin_client, job, runner, text):
     make_executions(job, runner)
-    parameters = ("job__id__exact", "runner__id__exact", "outcome__exact", "since", "took")
-    for name in parameters:
-        for others in ({}, {"q": "x"}):
-            query = {name: text, **others}
-            response = admin_client.get(address("jobexecution_changelist"), query)
-            assert response.status_code in (200, 302), query
+    for name in ("job__id__exact", "runner__id__exact", "outcome__exact", "since", "took"):
+        query = {name: text, "q": "x"}
+        response = admin_client.get(address("jobexecution_changelist"), query)
+        assert response.status_code in (200, 302), query
     for name in ("span", "until", "q", "p"):
         page(admin_client, "timeline", **{name: text})
 

@@ -1,6 +1,7 @@
 """The texts are translated, and what is installed is what was written."""
 
 import ast
+import functools
 import gettext
 import re
 from pathlib import Path
@@ -43,6 +44,7 @@ def marked_in_python(tree):
                     yield from ["\x04".join(texts)] if name[0] == "p" else texts
 
 
+@functools.lru_cache(maxsize=None)
 def marked():
     """Return the texts of the package that are marked for translation."""
     texts = set()

@@ -1,4 +1,5 @@
 import compileall
+import os
 import re
 import signal
 import sys
@@ -6,19 +7,13 @@ from pathlib import Path
 
 import pytest
 from django.db import connection, connections
-from hypothesis import HealthCheck, settings
+from django.db.backends.signals import connection_created
+from django.dispatch import receiver
 
 from tests.site import ROOT, Site, wait_until
 from tests.turns import turns
 
 __all__ = ["wait_until"]
-
-# How long an example takes says more about the machine than about the code.
-settings.register_profile(
-    "quick_jobs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
-)
-settings.load_profile("quick_jobs")
-
 
 #: The folders whose tests start processes, all of them.
 WITH_PROCESSES = {"browser", "celery", "command", "faults"}
@@ -28,8 +23,33 @@ ON_REQUEST = ("browser", "celery", "faults")
 
 def pytest_configure(config):
     """Compile the package once: the processes of tests, which write no bytecode, only read it."""
-    if not hasattr(config, "workerinput"):
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker:
         compileall.compile_dir(str(ROOT / "quick_jobs"), quiet=2)
+    if is_worker or not config.getoption("numprocesses", None):
+        set_up_hypothesis()
+
+
+def set_up_hypothesis():
+    """Let examples take what time they want: that says more about the machine than about the code.
+
+    It is imported here, as that takes a second, and who only hands out the tests needs it not.
+    """
+    from hypothesis import HealthCheck, settings
+
+    settings.register_profile(
+        "quick_jobs", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    )
+    settings.load_profile("quick_jobs")
+
+
+def pytest_xdist_auto_num_workers(config):
+    """Return how many workers ``-n auto`` makes: two for a processor where most tests wait."""
+    if re.search(r"\bnot processes\b", config.option.markexpr):
+        return None  # one for each, which is what pytest-xdist itself answers
+    if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
+        return None
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_itemcollected(item):
@@ -97,6 +117,13 @@ def pytest_runtest_protocol(item):
 signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP"):
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+
+
+@receiver(connection_created)
+def hurry(connection, **kwargs):
+    """Let SQLite not wait for the disk in the tests' process: none has to survive a power cut."""
+    if connection.vendor == "sqlite":
+        connection.connection.execute("PRAGMA synchronous = OFF")
 
 
 @pytest.fixture(scope="session")

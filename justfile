@@ -12,7 +12,7 @@ set-up:
 demo:
     .venv/bin/python migrations_test_project/manage.py demo
 
-# Run the tests that start no processes, in about a minute
+# Run the tests that start no processes, in half a minute
 quick *options:
     .venv/bin/pytest -n auto -m "not processes" {{options}}
 
@@ -23,6 +23,10 @@ test *options:
 # Run the tests on a server: postgresql or mariadb
 test-on database *options:
     QUICK_JOBS_TEST_DATABASE={{database}} .venv/bin/pytest -n auto {{options}}
+
+# Try every combination, and very many rows
+sweeps:
+    .venv/bin/pytest -n auto -m sweeps
 
 # Look at the admin with a browser
 browser:
@@ -50,7 +54,7 @@ package:
     .ci/package
 
 # Check what a pull request needs
-check: lint test docs
+check: lint test sweeps docs
 
 # Compile the translations
 messages:

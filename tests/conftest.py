@@ -18,7 +18,7 @@ __all__ = ["wait_until"]
 #: The folders whose tests start processes, all of them.
 WITH_PROCESSES = {"browser", "celery", "command", "faults"}
 #: Markers of what runs only where it is asked for.
-ON_REQUEST = ("browser", "celery", "faults")
+ON_REQUEST = ("browser", "celery", "faults", "sweeps")
 
 
 def pytest_configure(config):

@@ -1,6 +1,7 @@
 """No text in a row becomes a tag or an attribute of a page."""
 
 import datetime as dt
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -14,16 +15,21 @@ from quick_jobs.health import STATES
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.admin_pages import address, make_executions, make_job, make_runner, page
 
-TEXTS = [
-    '"></svg><script>alert(1)</script>',
-    "`><img src=x onerror=alert(1)>",
-    "'\" onmouseover='alert(1)' hostile=\"1",
-    "</title></pre></textarea></select><hostile>",
-    "{{ hostile }}{% load hostile %}&lt;hostile&gt;&#60;hostile&#62;",
-    "\x01\x07\x1b[31m\x7f\x85\u2028<hostile>",
-    "\u202e\u2066<hostile>\u2069 שלום",
-    "<hostile>" * 1000,
-]
+#: None is too long for a column that a server bounds.
+TEXTS = {
+    "tags": (
+        '"></svg><script>alert(1)</script>'
+        "`><img src=x onerror=alert(1)>"
+        "'\" onmouseover='alert(1)' hostile=\"1"
+        "</title></pre></textarea></select><hostile>"
+    ),
+    "templates and controls": (
+        "{{ hostile }}{% load hostile %}&lt;hostile&gt;&#60;hostile&#62;"
+        "\x01\x07\x1b[31m\x7f\x85\u2028<hostile>"
+        "\u202e\u2066<hostile>\u2069 שלום"
+    ),
+    "long": "<hostile>" * 1000,
+}
 
 SAID = {"traceback": "boom", "note": "14 sent", "log": "sent", "fingerprint": "ValueError here"}
 
@@ -38,7 +44,8 @@ class Structure(HTMLParser):
     def __init__(self, html):
         super().__init__()
         self.tags, self.classes = set(), set()
-        self.feed(html)
+        # What is escaped begins no tag, and a parser takes long to put it together.
+        self.feed(re.sub("&(?:amp|lt|gt|quot|#x27|#39);", "-", html))
 
     def handle_starttag(self, tag, attrs):
         self.tags.update((tag, name) for name, _value in attrs)
@@ -66,9 +73,11 @@ def write_everywhere(text, but=()):
             fits = text
             if connection.vendor != "sqlite" and field.max_length:
                 fits = text[: field.max_length - 10]  # a key may follow
-            for row in model.objects.all():
-                value = f"{fits}{row.pk}" if field.unique else fits
-                model.objects.filter(pk=row.pk).update(**{field.attname: value})
+            if field.unique:
+                for row in model.objects.all():
+                    model.objects.filter(pk=row.pk).update(**{field.attname: f"{fits}{row.pk}"})
+            else:
+                model.objects.update(**{field.attname: fits})
 
 
 def structures(client, rows):
@@ -139,7 +148,8 @@ def rows(db, settings):
 _before = {}
 
 
-@pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
+@pytest.mark.sweeps
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_no_text_becomes_markup(admin_client, rows, text):
     before = _before or structures(admin_client, rows)  # the same for each text
     _before.update(before)
@@ -162,7 +172,7 @@ def test_a_state_that_is_not_known_is_shown_as_text(admin_client, rows):
 
 
 def test_posted_texts_are_not_markup(admin_client, rows):
-    write_everywhere(TEXTS[0])
+    write_everywhere(TEXTS["tags"])
     pks = list(JobExecution.objects.values_list("pk", flat=True)[:3])
     data = {"action": "delete_selected", "_selected_action": pks}
     html = admin_client.post(address("jobexecution_changelist"), data).content.decode()

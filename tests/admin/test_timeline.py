@@ -283,6 +283,7 @@ def test_today_can_be_chosen(admin_client, job, runner):
     assert f"../{execution.pk}/change/" in html
 
 
+@pytest.mark.sweeps
 def test_the_page_stays_small(admin_client, runner):
     for number in range(25):
         make_executions(make_job(f"a_name_of.some_length.job_{number:02}"), runner, 240, every=85)

@@ -1025,6 +1025,7 @@ def test_a_decorated_job_that_a_jobs_module_imports_is_told_to_be_below_a_decora
     assert why_left_out(left_out).startswith("shop.emails.send is below another decorator")
 
 
+@pytest.mark.sweeps
 def test_ten_thousand_jobs_are_found_in_seconds(install):
     install(
         shop="""

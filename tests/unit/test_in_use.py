@@ -181,7 +181,7 @@ def refuse(keys, monkeypatch):
 
 @pytest.mark.parametrize("step", [1, 7, 150, 1000])
 def test_what_the_database_refuses_is_found_and_passed_by(monkeypatch, step):
-    keys = old_executions(1000 if step > 1 else 20)
+    keys = old_executions(1000 if step > 7 else 20 * step)
     refuse(keys[::step], monkeypatch)
     pruning = prune()
     assert remaining() == set(keys[::step])
@@ -191,7 +191,7 @@ def test_what_the_database_refuses_is_found_and_passed_by(monkeypatch, step):
 
 
 def test_after_what_was_refused_it_goes_on_in_large_batches(monkeypatch):
-    keys = old_executions(3000)
+    keys = old_executions(2000)
     refuse(keys[:1], monkeypatch)
     pruning = Pruning("default", Rules(30 * DAY))
     steps = 0
@@ -201,12 +201,13 @@ def test_after_what_was_refused_it_goes_on_in_large_batches(monkeypatch):
     assert steps < 60
 
 
+@pytest.mark.sweeps
 def test_rows_in_use_do_not_slow_it_down(shop):
     """As many executions with and without rows in use, one after the other in one test."""
     times = []
     for every in (None, 200):
         JobExecution.objects.all().delete()
-        keys = old_executions(4000)
+        keys = old_executions(2000)
         if every:
             shop.Invoice.objects.bulk_create(
                 [shop.Invoice(execution_id=key) for key in keys[::every]]
@@ -216,5 +217,5 @@ def test_rows_in_use_do_not_slow_it_down(shop):
         while not pruning.step():
             pass
         times.append(time.perf_counter() - began)
-        assert pruning.in_use.kept[JobExecution] == (20 if every else 0)
+        assert pruning.in_use.kept[JobExecution] == (10 if every else 0)
     assert times[1] < 5 * times[0] + 0.5

@@ -103,6 +103,7 @@ def test_what_was_on_record_stays_and_what_ran_is_lost(any_shop):
 
 def test_what_a_killed_job_said_and_where_it_was_is_on_its_page(any_shop):
     shop = any_shop
+    shop.add_admin()
     shop.settings(
         """
         QUICK_JOBS_HEARTBEAT_INTERVAL = 0.5

@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from quick_jobs.models import Job, JobExecution, JobRunner
 
@@ -42,10 +42,11 @@ def assert_refused(completed, message):
     assert completed.stdout == ""
 
 
-def assert_found_by_check(site, check_id, message):
+def assert_found_by_check(site, check_id, *messages):
     checked = site.run("check")
     assert checked.returncode == 1
-    assert re.search(rf"\({check_id}\) {message}\n", checked.stderr), checked.stderr
+    for message in messages:
+        assert re.search(rf"\({check_id}\) {message}\n", checked.stderr), checked.stderr
     assert "Traceback" not in checked.stderr
 
 
@@ -57,10 +58,9 @@ def assert_nothing_is_on_record():
 # Which jobs.
 
 
-@pytest.mark.parametrize("options", [[], ["--trial-run"]])
-def test_without_jobs_there_is_nothing_to_run(site, options):
+def test_without_jobs_there_is_nothing_to_run(site):
     assert_refused(
-        site.run("run_jobs", *options),
+        site.run("run_jobs"),
         "There are no jobs to run: decorate a function in an installed app's jobs.py "
         r"with @register_job\(interval\).",
     )
@@ -92,19 +92,15 @@ def test_only_included_jobs_are_run_from_whatever_module(site):
     assert sorted(JobExecution.objects.values_list("job__name", flat=True)) == names
 
 
-def test_excluded_jobs_are_not_run(site):
+def test_excluded_jobs_are_not_run_and_a_name_that_matches_nothing_is_a_warning(site):
     site.write("shop/jobs.py", WORKS + WORKS.replace("works", "works_too"))
-    ended = site.run("run_jobs", "--exclude-job=shop.jobs.works_too")
+    ended = site.run(
+        "run_jobs", "--exclude-job=shop.jobs.works_too", "--exclude-job=shop.jobs.wroks"
+    )
     assert ended.returncode == 0, ended.stderr
+    assert "WARNING --exclude-job shop.jobs.wroks matches no job\n" in ended.stderr
+    assert "INFO 1 job to run: shop.jobs.works\n" in ended.stderr
     assert list(JobExecution.objects.values_list("job__name", flat=True)) == ["shop.jobs.works"]
-
-
-def test_an_excluded_name_that_matches_nothing_is_a_warning(site):
-    site.write("shop/jobs.py", WORKS)
-    tried = site.run("run_jobs", "--trial-run", "--exclude-job=shop.jobs.wroks")
-    assert tried.returncode == 0
-    assert "WARNING --exclude-job shop.jobs.wroks matches no job\n" in tried.stderr
-    assert "INFO 1 job to run: shop.jobs.works\n" in tried.stderr
 
 
 def test_not_all_jobs_can_be_excluded(site):
@@ -132,29 +128,27 @@ def test_every_included_job_that_is_unknown_is_told(site):
     )
 
 
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (["--include-job=a.b", "--exclude-job=c.d"], "not allowed with argument"),
-        (["--stop-after=soon"], "--stop-after: 'soon' is not a number of seconds, 0 or more"),
-        (["--stop-timeout=-1"], "--stop-timeout: '-1' is not a number of seconds, 0 or more"),
-        (["--stop-variance=nan"], "--stop-variance: 'nan' is not a number of seconds, 0 or more"),
-    ],
-)
-def test_a_wrong_command_line_has_exit_status_2(site, options, message):
-    refused = site.run("run_jobs", *options)
+def test_a_wrong_command_line_has_exit_status_2(site):
+    refused = site.run("run_jobs", "--include-job=a.b", "--exclude-job=c.d")
     assert refused.returncode == 2
-    assert message in refused.stderr.splitlines()[-1]
+    assert "not allowed with argument" in refused.stderr.splitlines()[-1]
     assert "Traceback" not in refused.stderr
 
 
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        ("--stop-after=soon", "--stop-after: 'soon' is not a number of seconds, 0 or more"),
+        ("--stop-timeout=-1", "--stop-timeout: '-1' is not a number of seconds, 0 or more"),
+        ("--stop-variance=nan", "--stop-variance: 'nan' is not a number of seconds, 0 or more"),
+    ],
+)
+def test_what_is_no_number_of_seconds_is_told(option, message):
+    with pytest.raises(CommandError, match=message):
+        call_command("run_jobs", option)
+
+
 # Jobs that are wrong; `manage.py check` finds them as well.
-
-DECORATED = """
-from quick_jobs import register_job; from shop.decorators import wrapped
-
-@register_job(60)
-"""
 
 DECORATORS = """
 import functools
@@ -166,71 +160,74 @@ def wrapped(func):
     return wrapper
 """
 
-WRONG_JOBS = {
-    "the signature": (
-        "def works(): pass",
-        "quick_jobs.E008",
-        r"shop.jobs.works must take one argument, the RunEnv: def works\(env\) "
-        r"\(.*/shop/jobs.py, line 5\)",
-    ),
-    "a generator": (
-        "def works(env): yield",
-        "quick_jobs.E008",
-        r"shop.jobs.works is a generator function, .* \(.*/shop/jobs.py, line 5\)",
-    ),
-    "a decorator above": (
-        "def works(env): pass\n\nworks = wrapped(works)",
-        "quick_jobs.E008",
-        "shop.jobs.works is below another decorator, which would be ignored: "
-        r"put @register_job above all others \(.*/shop/jobs.py, line 5\)",
-    ),
-    "a name twice": (
-        "def works(env): pass\n\n@register_job(60)\ndef works(env): pass",
-        "quick_jobs.E007",
+
+def test_jobs_that_cannot_be_run_are_told_each(site):
+    site.write("shop/decorators.py", DECORATORS)
+    site.write(
+        "shop/jobs.py",
+        """
+        from quick_jobs import register_job; from shop.decorators import wrapped
+
+        @register_job(60)
+        def takes_nothing(): pass
+
+        @register_job(60)
+        def yields(env): yield
+
+        @register_job(60)
+        def is_below(env): pass
+
+        is_below = wrapped(is_below)
+        """,
+    )
+    messages = [
+        "shop.jobs.is_below is below another decorator, which would be ignored: "
+        r"put @register_job above all others \(.*/shop/jobs.py, line 10\)",
+        "shop.jobs.takes_nothing must take one argument, the RunEnv: "
+        r"def takes_nothing\(env\) \(.*/shop/jobs.py, line 4\)",
+        r"shop.jobs.yields is a generator function, .* \(.*/shop/jobs.py, line 7\)",
+    ]
+    assert_refused(site.run("run_jobs", "--trial-run"), "\n".join(messages))
+    assert_found_by_check(site, "quick_jobs.E008", *messages)
+
+
+def test_jobs_of_one_name_are_told(site):
+    site.write("shop/jobs.py", WORKS + WORKS)
+    message = (
         "Jobs need names that differ, .*:\n"
-        r"  shop.jobs.works \(.*/shop/jobs.py, line 5\)\n"
-        r"  shop.jobs.works \(.*/shop/jobs.py, line 8\)",
-    ),
-    "the import": (
-        "def works(env): pass\n\nimport a_module_that_is_not_there",
-        "quick_jobs.E006",
+        r"  shop.jobs.works \(.*/shop/jobs.py, line 4\)\n"
+        r"  shop.jobs.works \(.*/shop/jobs.py, line 11\)"
+    )
+    assert_refused(site.run("run_jobs", "--trial-run"), message)
+    assert_found_by_check(site, "quick_jobs.E007", message)
+
+
+def test_jobs_that_cannot_be_imported_are_told_for_each_app(site):
+    """Whatever keeps them from being imported."""
+    site.write("shop/jobs.py", f"{WORKS}import a_module_that_is_not_there")
+    site.app("stock")
+    site.write("stock/broken.py", "\n1 / 0\n")
+    site.write("stock/jobs.py", f"{WORKS}import stock.broken")
+    site.app("tills")
+    site.write("tills/jobs.py", "\ndef works(env) pass\n")
+    site.app("doors")
+    site.write("doors/jobs.py", f"{WORKS}raise SystemExit(0)")
+    messages = [
         "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8: "
         "ModuleNotFoundError: No module named 'a_module_that_is_not_there'",
-    ),
-    "an import in another module": (
-        "def works(env): pass\n\nimport shop.broken",
-        "quick_jobs.E006",
-        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8, "
-        "raised in .*/shop/broken.py, line 2: ZeroDivisionError: division by zero",
-    ),
-    "the syntax": (
-        "def works(env) pass",
-        "quick_jobs.E006",
-        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 6: SyntaxError: .*",
-    ),
-    "an exit": (
-        "def works(env): pass\n\nraise SystemExit(0)",
-        "quick_jobs.E006",
-        "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8: SystemExit: 0",
-    ),
-}
-
-
-@pytest.mark.parametrize(
-    ("function", "check_id", "message"), WRONG_JOBS.values(), ids=WRONG_JOBS.keys()
-)
-def test_jobs_that_are_wrong_are_told(site, function, check_id, message):
-    site.write("shop/broken.py", "\n1 / 0\n")
-    site.write("shop/decorators.py", DECORATORS)
-    site.write("shop/jobs.py", f"\n{DECORATED}{function}\n")
-    assert_refused(site.run("run_jobs", "--trial-run"), message)
-    assert_found_by_check(site, check_id, message)
+        "The jobs of the app 'stock' cannot be imported: .*/stock/jobs.py, line 8, "
+        "raised in .*/stock/broken.py, line 2: ZeroDivisionError: division by zero",
+        "The jobs of the app 'tills' cannot be imported: .*/tills/jobs.py, line 2: SyntaxError: .*",
+        "The jobs of the app 'doors' cannot be imported: .*/doors/jobs.py, line 8: SystemExit: 0",
+    ]
+    assert_refused(site.run("run_jobs", "--trial-run"), "\n".join(messages))
+    assert_found_by_check(site, "quick_jobs.E006", *messages)
 
 
 def test_when_a_job_is_wrong_none_is_run(site):
     """Unless all that are asked for are right."""
-    site.write("shop/decorators.py", DECORATORS)
-    site.write("shop/jobs.py", f"{DECORATED}def wrong(): pass\n{WORKS}")
+    wrong = "@register_job(60)\ndef wrong(): pass\n"
+    site.write("shop/jobs.py", WORKS + wrong)
     refused = site.run("run_jobs")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert refused.stderr.startswith("shop.jobs.wrong must take one argument, the RunEnv")
@@ -241,20 +238,25 @@ def test_when_a_job_is_wrong_none_is_run(site):
 
 def test_a_job_of_a_module_that_jobs_imports_is_told_in_the_log_and_by_check(site):
     """But not where it is included or excluded, or where the check is silenced."""
-    site.write("shop/emails.py", WORKS)
+    site.write("shop/emails.py", WORKS + WORKS.replace("works", "works_too"))
     site.write("shop/jobs.py", f"import shop.emails\n{WORKS}")
-    told = "shop.emails.works is registered in shop.emails, where run_jobs does not look for jobs: "
-    tried = site.run("run_jobs", "--trial-run")
-    assert tried.returncode == 0
-    assert f"WARNING {told}" in tried.stderr
-    assert "INFO 1 job to run: shop.jobs.works\n" in tried.stderr
+
+    def told(name):
+        return f"{name} is registered in shop.emails, where run_jobs does not look for jobs: "
+
     checked = site.run("check")
     assert checked.returncode == 0
-    assert f"(quick_jobs.W003) {told}" in checked.stderr
-    for option in ("--include-job", "--exclude-job"):
-        assert told not in site.run("run_jobs", "--trial-run", f"{option}=shop.emails.works").stderr
+    for name in ("shop.emails.works", "shop.emails.works_too"):
+        assert f"(quick_jobs.W003) {told(name)}" in checked.stderr
+    tried = site.run("run_jobs", "--trial-run", "--exclude-job=shop.emails.works_too")
+    assert tried.returncode == 0
+    assert f"WARNING {told('shop.emails.works')}" in tried.stderr
+    assert told("shop.emails.works_too") not in tried.stderr
+    assert "INFO 1 job to run: shop.jobs.works\n" in tried.stderr
+    tried = site.run("run_jobs", "--trial-run", "--include-job=shop.emails.works")
+    assert told("shop.emails.works") not in tried.stderr
     site.settings("SILENCED_SYSTEM_CHECKS = ['quick_jobs.W003']")
-    assert told not in site.run("run_jobs", "--trial-run").stderr
+    assert told("shop.emails.works") not in site.run("run_jobs", "--trial-run").stderr
 
 
 def test_a_job_in_a_module_that_the_urlconf_imports_is_named_by_check(site):
@@ -325,10 +327,8 @@ def test_every_setting_that_is_wrong_is_told(site):
         "QUICK_JOBS_HEARTBEAT_INTERVAL must be a number of seconds or a timedelta, not 'soon'",
         "QUICK_JOBS_LOST_AFTER must be more than 0 seconds",
     )
-    for option in ("--trial-run", "--no-history"):
-        assert_refused(site.run("run_jobs", option), "\n".join(messages))
-    assert_found_by_check(site, "quick_jobs.E001", messages[0])
-    assert_found_by_check(site, "quick_jobs.E002", messages[1])
+    assert_refused(site.run("run_jobs", "--trial-run", "--no-history"), "\n".join(messages))
+    assert_found_by_check(site, "quick_jobs.E00[12]", *messages)
 
 
 def test_a_database_that_is_not_migrated_is_told(site):
@@ -363,28 +363,28 @@ def test_an_error_in_the_command_itself_has_a_traceback_and_exit_status_1(site):
     site.write("shop/jobs.py", WORKS)
     site.write(
         "router.py",
-        """
+        r"""
         import threading
 
         class Router:
             def db_for_write(self, model, **hints):
                 threading.Thread(target=threading.Event().wait).start()
-                raise LookupError("which database?")
+                raise LookupError("which database?\n2026 INFO forged\x1b[2J")
         """,
     )
     site.settings("DATABASE_ROUTERS = ['router.Router']")
     broken = site.run("run_jobs", "--stop-timeout=0")
     assert broken.returncode == 1
     assert broken.stderr.startswith("Traceback")
-    assert broken.stderr.endswith("LookupError: which database?\n")
+    assert "LookupError: which database?\n" in broken.stderr
     assert broken.stderr.count("Traceback") == 1
+    assert_nothing_is_forged(broken.stderr)
 
 
 # Without a database, and without running anything.
 
 
-@pytest.mark.parametrize("option", ["--no-history", "--trial-run"])
-def test_no_database_is_touched(site, option):
+def test_no_database_is_touched(site):
     site.write("shop/jobs.py", WORKS)
     site.write(
         "untouchable/base.py",
@@ -399,9 +399,10 @@ def test_no_database_is_touched(site, option):
     )
     site.settings("DATABASES = {'default': {'ENGINE': 'untouchable', 'NAME': 'nowhere'}}")
     assert site.run("migrate").returncode == 9
-    ended = site.run("run_jobs", option, "--print-jobs")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.startswith("shop.jobs.works\n")
+    for option in ("--no-history", "--trial-run"):
+        ended = site.run("run_jobs", option, "--print-jobs")
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stdout.startswith("shop.jobs.works\n")
 
 
 def test_without_history_nothing_is_on_record(site):
@@ -472,7 +473,7 @@ STARTS = ["DEBUG shop.jobs.works starts", "DEBUG shop.jobs.fails starts"]
 
 @pytest.mark.parametrize(
     ("verbosity", "expected"),
-    [(0, FAILURE), (1, LIFE + ENDS), (2, LIFE + ENDS + STARTS), (3, LIFE + ENDS + STARTS)],
+    [(0, FAILURE), (1, LIFE + ENDS), (2, LIFE + ENDS + STARTS)],
 )
 def test_the_console_shows_as_much_as_the_verbosity_says(site, verbosity, expected):
     site.write("shop/jobs.py", WORKS_AND_FAILS)
@@ -527,19 +528,25 @@ def assert_nothing_is_forged(text):
     assert not re.search("^2026 INFO forged", text, re.M)
 
 
-def test_what_a_job_raises_makes_no_line_of_the_console(site):
+def test_what_a_job_raises_and_its_name_make_no_line_of_the_console_and_the_list(site):
     site.write(
         "shop/jobs.py",
         """
         from quick_jobs import register_job
 
-        @register_job(3600)
         def fails(env):
             env.request_stop()
-            raise ValueError("x\\n2026 INFO forged\\x1b[2J\\r\\x9b")
+            raise ValueError("x\\n2026 INFO forged by its error\\x1b[2J\\r\\x9b")
+
+        fails.__name__ = "fails\\n2026 INFO forged by its name\\x1b[2J"
+        fails = register_job(3600)(fails)
         """,
     )
-    assert_nothing_is_forged(site.run("run_jobs", "--no-history").stderr)
+    ended = site.run("run_jobs", "--print-jobs", "--no-history")
+    assert_nothing_is_forged(ended.stdout)
+    assert_nothing_is_forged(ended.stderr)
+    for what in ("name", "error"):
+        assert f"forged by its {what}" in ended.stderr
 
 
 def test_what_an_import_raises_makes_no_line_of_the_refusal(site):
@@ -549,34 +556,3 @@ def test_what_an_import_raises_makes_no_line_of_the_refusal(site):
     pruned = site.run("prune_job_history", "--older-than=30d")
     for told in (refused.stderr, pruned.stderr):
         assert_nothing_is_forged(told)
-
-
-def test_the_name_of_a_job_makes_no_line_of_the_list(site):
-    site.write(
-        "shop/jobs.py",
-        """
-        from quick_jobs import register_job
-
-        def works(env): ...
-
-        works.__name__ = "works\\n2026 INFO forged\\x1b[2J"
-        works = register_job(3600)(works)
-        """,
-    )
-    listed = site.run("run_jobs", "--print-jobs", "--trial-run", "--no-history")
-    assert_nothing_is_forged(listed.stdout or listed.stderr)
-    assert_nothing_is_forged(listed.stderr)
-
-
-def test_an_error_in_the_command_itself_makes_no_line(site):
-    site.write("shop/jobs.py", WORKS)
-    site.write(
-        "router.py",
-        r"""
-        class Router:
-            def db_for_write(self, model, **hints):
-                raise LookupError("x\n2026 INFO forged\x1b[2J")
-        """,
-    )
-    site.settings("DATABASE_ROUTERS = ['router.Router']")
-    assert_nothing_is_forged(site.run("run_jobs", "--stop-timeout=0").stderr)

@@ -63,9 +63,9 @@ def idles(env):
 HANDLER = """
 import logging
 
-class Raises(logging.Handler):
+class Exits(logging.Handler):
     def emit(self, record):
-        raise {error}
+        raise SystemExit(3)
 
 class Backend:
     def __init__(self, **options):
@@ -73,21 +73,7 @@ class Backend:
 
     def send_messages(self, messages):
         raise LookupError("of the mail backend")
-
-class Filter(logging.Filter):
-    def filter(self, record):
-        raise LookupError("of the filter")
 """
-
-LOGGING = {
-    "handler": {"handlers": {"broken": {"class": "shop.log.Raises"}}},
-    "filter": {
-        "filters": {"broken": {"()": "shop.log.Filter"}},
-        "handlers": {"broken": {"class": "logging.StreamHandler", "filters": ["broken"]}},
-    },
-    "mail": {"handlers": {"broken": {"class": "django.utils.log.AdminEmailHandler"}}},
-}
-
 
 MAIL = (
     'MAILERS = {"default": {"BACKEND": "shop.log.Backend"}}'
@@ -103,19 +89,15 @@ def ticks(site):
 
 
 @pytest.mark.parametrize(
-    ("kind", "error"),
-    [
-        ("handler", 'LookupError("of the handler")'),
-        ("handler", "SystemExit(3)"),
-        ("filter", "None"),
-        ("mail", "None"),
-    ],
+    "broken",
+    ["shop.log.Exits", "django.utils.log.AdminEmailHandler"],
+    ids=["by an exit", "by its mail"],
 )
-def test_a_log_that_raises_changes_nothing(site, kind, error):
+def test_a_log_that_raises_changes_nothing(site, broken):
     site.write("shop/jobs.py", TICKS)
-    site.write("shop/log.py", HANDLER.format(error=error))
+    site.write("shop/log.py", HANDLER)
     site.settings(f"""
-        LOGGING = {{"version": 1, **{LOGGING[kind]!r}}}
+        LOGGING = {{"version": 1, "handlers": {{"broken": {{"class": {broken!r}}}}}}}
         LOGGING["loggers"] = {{"quick_jobs": {{"handlers": ["broken"], "level": "DEBUG"}}}}
         ADMINS = {ADMINS!r}
         {MAIL}
@@ -145,6 +127,14 @@ def full_pipe():
     os.close(inward)
 
 
+#: At the end, what is written gets a moment instead of seconds.
+IMPATIENT = """
+from quick_jobs import logs, process_exit
+
+logs._STUCK_AFTER = process_exit._AT_EXIT = 0.5
+"""
+
+
 @pytest.fixture
 def start_unread(site, full_pipe):
     """Start ``run_jobs`` with all its output into a pipe that nobody reads."""
@@ -171,7 +161,7 @@ def start_unread(site, full_pipe):
 
 @pytest.mark.parametrize("options", [[], ["--print-jobs"]])
 def test_with_output_that_nobody_reads_a_signal_stops_it(site, start_unread, options):
-    site.write("shop/jobs.py", IDLES)
+    site.write("shop/jobs.py", IMPATIENT + IDLES)
     runner = start_unread("--stop-timeout=3600", "--verbosity=0", *options)
     wait_until(lambda: ticks(site) == 0)
     runner.send_signal(signal.SIGTERM)
@@ -181,7 +171,7 @@ def test_with_output_that_nobody_reads_a_signal_stops_it(site, start_unread, opt
 
 
 def test_with_output_that_nobody_reads_the_stop_timeout_holds(site, start_unread):
-    site.write("shop/jobs.py", HANGS)
+    site.write("shop/jobs.py", IMPATIENT + HANGS)
     runner = start_unread("--stop-timeout=0.5")
     wait_until(lambda: ticks(site) == 0)
     runner.send_signal(signal.SIGTERM)
@@ -191,7 +181,7 @@ def test_with_output_that_nobody_reads_the_stop_timeout_holds(site, start_unread
 
 
 def test_with_output_that_nobody_reads_the_second_signal_holds(site, start_unread):
-    site.write("shop/jobs.py", HANGS)
+    site.write("shop/jobs.py", IMPATIENT + HANGS)
     runner = start_unread("--stop-timeout=3600")
     wait_until(lambda: ticks(site) == 0)
     runner.send_signal(signal.SIGTERM)
@@ -203,7 +193,7 @@ def test_with_output_that_nobody_reads_the_second_signal_holds(site, start_unrea
 
 
 def test_with_output_that_nobody_reads_a_timeout_holds(site, start_unread):
-    site.write("shop/jobs.py", HANGS.replace("3600", "3600, timeout=0.5"))
+    site.write("shop/jobs.py", IMPATIENT + HANGS.replace("3600", "3600, timeout=0.5"))
     runner = start_unread("--stop-timeout=0.5")
     assert runner.wait(30) == 1
     assert JobExecution.objects.get().outcome == "timed_out"
@@ -211,6 +201,7 @@ def test_with_output_that_nobody_reads_a_timeout_holds(site, start_unread):
 
 
 def test_a_refusal_that_nobody_reads_ends_it(site, start_unread):
+    """After the seconds that a process gets by default."""
     assert start_unread().wait(30) == 1  # there are no jobs
 
 

@@ -25,7 +25,7 @@ def start_or_refuse(thread):
 threading.Thread.start = start_or_refuse
 
 def work(env):
-    time.sleep(0.2)
+    time.sleep(0.05)
 
 for number in range(20):
     job = partial(work)
@@ -52,8 +52,9 @@ def test_all_jobs_run_by_and_by_and_it_is_said_once(site, threads, error):
     assert JobRunner.objects.get().stop_reason == "signal"
 
 
-@pytest.mark.parametrize(("threads", "name"), [(1, "signals"), (2, "recorder")])
-@pytest.mark.parametrize("error", [NO_THREAD, "MemoryError()"])
+@pytest.mark.parametrize(
+    ("threads", "name", "error"), [(1, "signals", NO_THREAD), (2, "recorder", "MemoryError()")]
+)
 def test_a_runner_without_the_threads_that_it_cannot_do_without_says_so(site, threads, name, error):
     site.write("shop/jobs.py", JOBS.format(threads=threads, error=error))
     ended = site.run("run_jobs")
@@ -64,6 +65,6 @@ def test_a_runner_without_the_threads_that_it_cannot_do_without_says_so(site, th
 
 def test_without_history_a_runner_waits_for_its_first_worker(site):
     site.write("shop/jobs.py", JOBS.format(threads=2, error=NO_THREAD))
-    ended = site.run("run_jobs", "--no-history", "--stop-after=2")
+    ended = site.run("run_jobs", "--no-history", "--stop-after=0.5", "--stop-timeout=0.5")
     assert ended.returncode == 0, ended.stderr
     assert ended.stderr.count("'quick_jobs worker 1' cannot be started") == 1

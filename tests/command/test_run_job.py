@@ -1,8 +1,10 @@
 """``manage.py run_job``: one job, once, by hand."""
 
 import signal
+from types import SimpleNamespace
 
 import pytest
+from django.core.management import CommandError, call_command
 
 from quick_jobs.models import JobExecution, JobRunner
 
@@ -101,12 +103,26 @@ def test_without_history_nothing_is_on_record(shop):
 
 
 def test_a_wrong_name_is_refused_with_the_names_that_there_are(shop):
-    for name in ("works", "shop.jobs.wroks", "shops.works"):
-        refused = shop.run("run_job", name)
-        assert (refused.returncode, refused.stdout) == (1, "")
-        assert refused.stderr.endswith(
-            "The jobs of the installed apps are:\n  shop.jobs.fails\n  shop.jobs.hangs\n"
-            "  shop.jobs.takes_long\n  shop.jobs.waits\n  shop.jobs.works\n"
-        )
-    assert shop.run("run_job").returncode == 2
+    refused = shop.run("run_job", "shop.jobs.wroks")
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr.endswith(
+        "The jobs of the installed apps are:\n  shop.jobs.fails\n  shop.jobs.hangs\n"
+        "  shop.jobs.takes_long\n  shop.jobs.waits\n  shop.jobs.works\n"
+    )
     assert not JobRunner.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["works", "shops.works"])
+def test_the_names_are_shown_whatever_is_wrong_with_one(monkeypatch, capsys, name):
+    there_is = SimpleNamespace(name="shop.jobs.works")
+    monkeypatch.setattr("quick_jobs.management.commands.run_job.all_jobs", lambda: [there_is])
+    with pytest.raises(SystemExit, match="1"):
+        call_command("run_job", name)
+    assert capsys.readouterr().err.endswith(
+        "The jobs of the installed apps are:\n  shop.jobs.works\n"
+    )
+
+
+def test_a_name_is_needed():
+    with pytest.raises(CommandError, match="required"):
+        call_command("run_job")

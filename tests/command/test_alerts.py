@@ -33,7 +33,7 @@ FAILS = """
 from pathlib import Path
 from quick_jobs import register_job
 
-@register_job(0.2)
+@register_job(0.1)
 def sell(env):
     if not Path("stock").exists():
         raise ValueError("no stock, password=abc")
@@ -139,17 +139,13 @@ def test_an_alert_that_could_not_be_mailed_is_mailed_once_when_it_can_be(site):
     with mail_server() as (port, messages):
         site.settings(MAIL.format(port=port))
         site.settings("RECIPIENTS, ADMINS = ADMINS, []")
-        assert "quick_jobs.W009" in site.run("check").stderr
-        completed = site.run("check_jobs", "--test-alert")
-        assert completed.returncode == 1
-        assert "ADMINS is empty" in completed.stderr
         assert "could not be sent" in fail_for_a_while(site)
         assert not messages
         assert Job.objects.get().alerted_at is None
 
         site.settings("ADMINS = RECIPIENTS")
         assert site.run("check_jobs", "--test-alert").returncode == 0
-        for _ in range(3):
+        for _ in range(2):
             fail_for_a_while(site)
     test, failing = messages
     assert test["subject"].startswith("[Django] Test: ")

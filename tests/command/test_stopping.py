@@ -34,7 +34,7 @@ def run(name, env):
 for number in range(10):
     job = partial(run, "shop.jobs.busy_%d" % number)
     job.__module__, job.__name__ = __name__, "busy_%d" % number
-    globals()[job.__name__] = register_job(0.01)(job)
+    globals()[job.__name__] = register_job(0.02)(job)
 
 @register_job(3600)
 def sleeps(env):
@@ -119,17 +119,16 @@ def gets_a_signal(env):
     assert_stopped("signal", "SIGTERM")
 
 
-@pytest.mark.parametrize("second", [signal.SIGINT, signal.SIGTERM])
-def test_a_second_signal_ends_it_at_once(site, second):
+def test_a_second_signal_ends_it_at_once(site):
     jobs(site, HANGS)
     runner = site.start("run_jobs", "--stop-timeout", 3600)
     runner.wait_for_output("it hangs")
     runner.send(signal.SIGTERM)
     runner.wait_for_output("stopping: SIGTERM")
     assert runner.is_running
-    runner.send(second)
+    runner.send(signal.SIGINT)
     assert runner.wait() == 1
-    assert f"WARNING {second.name} again: stopping at once\n" in runner.output
+    assert "WARNING SIGINT again: stopping at once\n" in runner.output
     assert "ERROR shop.jobs.hangs was still running " in runner.output
     execution = executions().get()
     assert execution.outcome == "abandoned"
@@ -178,12 +177,12 @@ def takes_its_time(env):
 
 def test_it_stops_after_the_time_that_it_is_given(site):
     jobs(site, BUSY)
-    stopped = site.run("run_jobs", "--stop-after", 2)
+    stopped = site.run("run_jobs", "--stop-after", 1)
     assert stopped.returncode == 0, stopped.stderr
     assert_all_is_on_record(site)
-    assert_stopped("stop_after", "after 2 s")
+    assert_stopped("stop_after", "after 1 s")
     runner = JobRunner.objects.get()
-    assert timedelta(seconds=1.9) < runner.stopped_at - runner.started_at < timedelta(seconds=30)
+    assert timedelta(seconds=0.9) < runner.stopped_at - runner.started_at < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, "0.1 s"), (0.5, "0.3 s"), (1.0, "0.5 s")])

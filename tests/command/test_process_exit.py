@@ -224,6 +224,7 @@ def test_what_was_printed_to_a_reader_that_does_not_read_does_not_hold_up_the_en
         print("x" * 5000, end="")
         if not {is_alone}:
             thread(never.wait, daemon=True)
+        process_exit._AT_EXIT = 0.5
         process_exit.leave(7, patience=0.1)
         """
     )

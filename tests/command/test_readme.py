@@ -46,6 +46,9 @@ def blocks_named(name):
 #: What readers write once they have installed the package, and what is there ever after.
 [FIRST_JOB] = blocks_named("core/jobs.py")
 
+#: Files that decide what a process is from its start.
+OF_A_PROCESS = ("settings.py", "models.py", "admin.py", "urls.py")
+
 #: Runs each job of the site once. One that goes on until it is stopped may look three times.
 RUN_EVERY_JOB = """
 from django.core.management import call_command
@@ -110,8 +113,26 @@ def shop(site):
                 editor.execute(f"DROP TABLE {editor.quote_name(table)}")
 
 
+@pytest.fixture
+def run_here(monkeypatch, settings, capsys):
+    """Run code as ``manage.py shell`` of a site does, in the tests' process; return its output."""
+    before = set(sys.modules)
+
+    def run_here(site, code):
+        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # others have written such files
+        monkeypatch.syspath_prepend(str(site.path))
+        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "shop", "core"]
+        exec(code, {})
+        return capsys.readouterr().out
+
+    yield run_here
+    for name in set(sys.modules) - before:
+        if name.partition(".")[0] in ("shop", "core", "sentry_sdk"):
+            del sys.modules[name]
+
+
 @pytest.mark.parametrize("section", SECTIONS, ids=str)
-def test_a_section_does_what_it_says(section, shop):
+def test_a_section_does_what_it_says(section, shop, run_here):
     if any("admin" in block.name + block.text for block in section.blocks):
         shop.add_admin()
     for block in section.blocks:
@@ -124,7 +145,9 @@ def test_a_section_does_what_it_says(section, shop):
         and not block.is_before
     ]
     if modules:
-        run_every_job(shop, modules)
+        code = "\n".join([RUN_EVERY_JOB, *map("import {}".format, modules)])
+        output = run_in_shell(shop, code) if needs_a_process(section) else run_here(shop, code)
+        assert "Has run: core.jobs.clear_sessions" in output
     assert not JobExecution.objects.filter(outcome=JobExecution.FAILED)
 
 
@@ -187,12 +210,20 @@ def test_failures_are_told_to_sentry_each_time_and_to_the_admins_once(shop):
     assert "receiver" not in runner.output
 
 
-def run_every_job(site, modules):
-    """Run the jobs, and whatever else the section has written by importing it."""
-    code = [RUN_EVERY_JOB, *map("import {}".format, modules)]
-    done = site.run("shell", "-c", "\n".join(code))
+def needs_a_process(section):
+    """Return whether it changes what a process is from its start, or what stays to its end."""
+    return any(
+        Path(block.name).name in OF_A_PROCESS or "receiver" in block.text
+        for block in section.blocks
+        if not block.is_before
+    )
+
+
+def run_in_shell(site, code):
+    """Run code in a process of the site; return its output."""
+    done = site.run("shell", "-c", code)
     assert done.returncode == 0, done.stdout + done.stderr
-    assert "Has run: core.jobs.clear_sessions" in done.stdout
+    return done.stdout
 
 
 def use(block, site):

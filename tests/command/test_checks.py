@@ -28,7 +28,6 @@ def test_a_jobs_module_that_reads_a_table_does_not_keep_it_from_being_made(site)
         del DATABASES["other"]
         """
     )
-    assert site.run("check").returncode == 1
     for command in ("makemigrations shop", "migrate"):
         completed = site.run(*command.split())
         assert completed.returncode == 0, completed.stderr

@@ -8,8 +8,10 @@ import sys
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 from quick_jobs.models import Job, JobExecution, JobRunner
+from tests.faults.servers import new_connection
 from tests.old_history import a_job, a_stopped_runner, ago, an_execution, executions_at
 from tests.site import wait_until
 
@@ -77,16 +79,23 @@ def test_without_tables_it_says_to_migrate(site):
     assert "Traceback" not in completed.stderr
 
 
-def test_a_database_that_does_not_answer_is_told_in_one_line(site):
-    site.settings(
-        """
-        DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "no/where"}}
-        """
-    )
-    completed = site.run("prune_job_history", "--older-than=30d")
-    assert completed.returncode == 1
-    assert "unable to open database file" in completed.stderr
-    assert "Traceback" not in completed.stderr
+class ToNowhere:
+    def db_for_write(self, model, **hints):
+        return "nowhere"
+
+
+def test_a_database_that_does_not_answer_is_told_in_one_line(transactional_db, settings, tmp_path):
+    path = tmp_path / "no" / "where"
+    nowhere = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(path)}
+    connections["nowhere"] = new_connection(nowhere, "nowhere")
+    settings.DATABASE_ROUTERS = [ToNowhere()]
+    try:
+        with pytest.raises(CommandError) as refusal:
+            call_command("prune_job_history", "--older-than=30d")
+    finally:
+        del connections["nowhere"]
+    assert "unable to open database file" in str(refusal.value)
+    assert len(str(refusal.value).splitlines()) == 1
 
 
 def test_without_an_age_and_a_retention_it_says_what_to_give(settings):

@@ -148,7 +148,7 @@ def test_what_is_no_number_of_seconds_is_told(option, message):
         call_command("run_jobs", option)
 
 
-# Jobs that are wrong; `manage.py check` finds them as well.
+# Jobs that are wrong; `manage.py check` finds them as well, as tests/unit/test_checks.py has it.
 
 DECORATORS = """
 import functools
@@ -199,7 +199,6 @@ def test_jobs_of_one_name_are_told(site):
         r"  shop.jobs.works \(.*/shop/jobs.py, line 11\)"
     )
     assert_refused(site.run("run_jobs", "--trial-run"), message)
-    assert_found_by_check(site, "quick_jobs.E007", message)
 
 
 def test_jobs_that_cannot_be_imported_are_told_for_each_app(site):
@@ -221,7 +220,6 @@ def test_jobs_that_cannot_be_imported_are_told_for_each_app(site):
         "The jobs of the app 'doors' cannot be imported: .*/doors/jobs.py, line 8: SystemExit: 0",
     ]
     assert_refused(site.run("run_jobs", "--trial-run"), "\n".join(messages))
-    assert_found_by_check(site, "quick_jobs.E006", *messages)
 
 
 def test_when_a_job_is_wrong_none_is_run(site):

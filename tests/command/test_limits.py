@@ -36,9 +36,7 @@ for number in range(20):
 NO_THREAD = 'RuntimeError("can\'t start new thread")'
 
 
-@pytest.mark.parametrize(
-    ("threads", "error"), [(4, NO_THREAD), (9, NO_THREAD), (9, "MemoryError()")]
-)
+@pytest.mark.parametrize(("threads", "error"), [(4, NO_THREAD), (9, "MemoryError()")])
 def test_all_jobs_run_by_and_by_and_it_is_said_once(site, threads, error):
     site.write("shop/jobs.py", JOBS.format(threads=threads, error=error))
     runner = site.start("run_jobs")

@@ -114,21 +114,15 @@ def shop(site):
 
 
 @pytest.fixture
-def run_here(monkeypatch, settings, capsys):
+def run_here(import_here, capsys):
     """Run code as ``manage.py shell`` of a site does, in the tests' process; return its output."""
-    before = set(sys.modules)
 
     def run_here(site, code):
-        monkeypatch.setattr(sys, "dont_write_bytecode", True)  # others have written such files
-        monkeypatch.syspath_prepend(str(site.path))
-        settings.INSTALLED_APPS = [*settings.INSTALLED_APPS, "shop", "core"]
+        import_here(site, "shop", "core")
         exec(code, {})
         return capsys.readouterr().out
 
-    yield run_here
-    for name in set(sys.modules) - before:
-        if name.partition(".")[0] in ("shop", "core", "sentry_sdk"):
-            del sys.modules[name]
+    return run_here
 
 
 @pytest.mark.parametrize("section", SECTIONS, ids=str)

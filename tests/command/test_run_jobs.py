@@ -42,6 +42,21 @@ def assert_refused(completed, message):
     assert completed.stdout == ""
 
 
+@pytest.fixture
+def assert_refused_here(import_here, capsys):
+    """Assert that run_jobs refuses and says only this, a pattern, without a process."""
+
+    def assert_refused_here(site, message, *options, apps=("shop",)):
+        import_here(site, *apps)
+        with pytest.raises(SystemExit, match="1"):
+            call_command("run_jobs", "--trial-run", *options)
+        output = capsys.readouterr()
+        assert re.fullmatch(message + "\n", output.err), output.err
+        assert output.out == ""
+
+    return assert_refused_here
+
+
 def assert_found_by_check(site, check_id, *messages):
     checked = site.run("check")
     assert checked.returncode == 1
@@ -103,28 +118,24 @@ def test_excluded_jobs_are_not_run_and_a_name_that_matches_nothing_is_a_warning(
     assert list(JobExecution.objects.values_list("job__name", flat=True)) == ["shop.jobs.works"]
 
 
-def test_not_all_jobs_can_be_excluded(site):
+def test_not_all_jobs_can_be_excluded(site, assert_refused_here):
     site.write("shop/jobs.py", WORKS)
-    assert_refused(
-        site.run("run_jobs", "--trial-run", "--exclude-job=shop.jobs.works"),
+    assert_refused_here(
+        site,
         "There are no jobs to run: all of them are excluded.",
+        "--exclude-job=shop.jobs.works",
     )
 
 
-def test_every_included_job_that_is_unknown_is_told(site):
-    """Also on a trial run."""
+def test_every_included_job_that_is_unknown_is_told(site, assert_refused_here):
     site.write("shop/jobs.py", WORKS)
     unknown = ["nowhere.jobs.works", "shop.jobs.wroks", "works"]
-    refused = site.run(
-        "run_jobs",
-        "--trial-run",
-        *[f"--include-job={name}" for name in ["shop.jobs.works", *unknown]],
-    )
-    assert_refused(
-        refused,
+    assert_refused_here(
+        site,
         r"The module of the job nowhere.jobs.works cannot be imported: ModuleNotFoundError: .*\n"
         r"There is no job shop.jobs.wroks: the jobs there are shop.jobs.works\n"
         "'works' is not the dotted path of a job, like shop.jobs.send_emails",
+        *[f"--include-job={name}" for name in ["shop.jobs.works", *unknown]],
     )
 
 
@@ -191,25 +202,25 @@ def test_jobs_that_cannot_be_run_are_told_each(site):
     assert_found_by_check(site, "quick_jobs.E008", *messages)
 
 
-def test_jobs_of_one_name_are_told(site):
+def test_jobs_of_one_name_are_told(site, assert_refused_here):
     site.write("shop/jobs.py", WORKS + WORKS)
     message = (
         "Jobs need names that differ, .*:\n"
         r"  shop.jobs.works \(.*/shop/jobs.py, line 4\)\n"
         r"  shop.jobs.works \(.*/shop/jobs.py, line 11\)"
     )
-    assert_refused(site.run("run_jobs", "--trial-run"), message)
+    assert_refused_here(site, message)
 
 
-def test_jobs_that_cannot_be_imported_are_told_for_each_app(site):
+def test_jobs_that_cannot_be_imported_are_told_for_each_app(site, assert_refused_here):
     """Whatever keeps them from being imported."""
     site.write("shop/jobs.py", f"{WORKS}import a_module_that_is_not_there")
-    site.app("stock")
+    site.write("stock/__init__.py", "")
     site.write("stock/broken.py", "\n1 / 0\n")
     site.write("stock/jobs.py", f"{WORKS}import stock.broken")
-    site.app("tills")
+    site.write("tills/__init__.py", "")
     site.write("tills/jobs.py", "\ndef works(env) pass\n")
-    site.app("doors")
+    site.write("doors/__init__.py", "")
     site.write("doors/jobs.py", f"{WORKS}raise SystemExit(0)")
     messages = [
         "The jobs of the app 'shop' cannot be imported: .*/shop/jobs.py, line 8: "
@@ -219,7 +230,8 @@ def test_jobs_that_cannot_be_imported_are_told_for_each_app(site):
         "The jobs of the app 'tills' cannot be imported: .*/tills/jobs.py, line 2: SyntaxError: .*",
         "The jobs of the app 'doors' cannot be imported: .*/doors/jobs.py, line 8: SystemExit: 0",
     ]
-    assert_refused(site.run("run_jobs", "--trial-run"), "\n".join(messages))
+    apps = ["shop", "stock", "tills", "doors"]
+    assert_refused_here(site, "\n".join(messages), apps=apps)
 
 
 def test_when_a_job_is_wrong_none_is_run(site):
@@ -267,11 +279,11 @@ def test_a_job_in_a_module_that_the_urlconf_imports_is_named_by_check(site):
     assert checked.stderr.count("shop.views.works is registered in shop.views, where run_jobs") == 1
 
 
-def test_where_there_are_no_jobs_a_file_with_jobs_beside_jobs_py_is_named(site):
+def test_where_there_are_no_jobs_a_file_with_jobs_beside_jobs_py_is_named(
+    site, assert_refused_here
+):
     site.write("shop/tasks.py", WORKS)
-    refused = site.run("run_jobs")
-    assert refused.returncode == 1
-    assert "shop/tasks.py has @register_job: move its jobs to jobs.py." in refused.stderr
+    assert_refused_here(site, ".* .*/shop/tasks.py has @register_job: move its jobs to jobs.py.")
 
 
 def test_where_only_such_jobs_are_it_is_told_why_there_are_none_to_run(site):

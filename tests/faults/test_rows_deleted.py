@@ -61,6 +61,7 @@ def truncate():
     ids=["executions", "runner", "jobs", "all"],
 )
 def test_what_is_deleted_is_written_anew(shop, remove):
+    shop.settings("QUICK_JOBS_HEARTBEAT_INTERVAL = 0.3")
     shop.jobs(STEADY)
     runner = shop.start("run_jobs")
     wait_until(lambda: shop.count() >= 20)
@@ -78,6 +79,7 @@ def test_what_is_deleted_is_written_anew(shop, remove):
 
 
 def test_a_deleted_runner_comes_back_without_any_execution(shop):
+    shop.settings("QUICK_JOBS_HEARTBEAT_INTERVAL = 0.3")
     shop.jobs(SELDOM)
     runner = shop.start("run_jobs")
     wait_until(lambda: shop.count(outcome="succeeded"))

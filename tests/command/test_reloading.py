@@ -63,6 +63,12 @@ def pid_of_child(process, text):
     return int(process.output.rpartition(f"{text} in ")[2].split()[0])
 
 
+def assert_stops_cleanly(process):
+    assert process.wait() == 0
+    assert "told to stop" in process.output
+    assert "again: stopping at once" not in process.output
+
+
 def test_changed_code_runs_and_a_syntax_error_waits_for_its_repair(site, edit):
     edit(JOB.format(text="first"))
     process = site.start("run_jobs", "--reload", "--no-history")
@@ -73,28 +79,22 @@ def test_changed_code_runs_and_a_syntax_error_waits_for_its_repair(site, edit):
     edit("def work(:")
     process.wait_for_output("The runner has ended with exit status 1.")
     assert "SyntaxError" in process.output
-    edit(JOB.format(text="third"))
-    third = pid_of_child(process, "third")
+    edit(LONG_JOB)
+    third = pid_of_child(process, "began")
     process.send(signal.SIGTERM)
-    assert process.wait() == 0
+    assert_stops_cleanly(process)
     assert not any(map(exists, (first, second, third)))
     assert "change of " + str(site.path / "shop" / "jobs.py") in process.output
 
 
-@pytest.mark.parametrize(("number", "to_all"), [(signal.SIGTERM, False), (signal.SIGINT, True)])
-def test_one_signal_stops_all_processes_cleanly(site, edit, number, to_all):
-    """A terminal sends Ctrl-C to all of them, and the child does not take it for two."""
+def test_ctrl_c_stops_all_processes_cleanly(site, edit):
+    """A terminal sends it to all of them, and the child does not take it for two."""
     edit(LONG_JOB)
     process = site.start("run_jobs", "--reload", "--no-history")
     child = pid_of_child(process, "began")
-    if to_all:
-        os.killpg(process.pid, number)
-    else:
-        process.send(number)
-    assert process.wait() == 0
+    os.killpg(process.pid, signal.SIGINT)
+    assert_stops_cleanly(process)
     assert not exists(child)
-    assert "told to stop" in process.output
-    assert "again: stopping at once" not in process.output
 
 
 def test_a_second_signal_ends_all_processes_at_once(site, edit):

@@ -186,11 +186,13 @@ def test_it_stops_after_the_time_that_it_is_given(site):
 
 
 @pytest.mark.parametrize(("chance", "seconds"), [(0.0, "0.1 s"), (0.5, "0.3 s"), (1.0, "0.5 s")])
-def test_a_random_part_of_the_variance_is_added(transactional_db, monkeypatch, chance, seconds):
+def test_a_random_part_of_the_variance_is_added(
+    transactional_db, monkeypatch, sample_jobs, chance, seconds
+):
     monkeypatch.setattr("random.random", lambda: chance)
     call_command(
         "run_jobs",
-        "--include-job=job_runner.sample_jobs.sample_job_1",
+        f"--include-job={sample_jobs}.sample_job_1",
         "--stop-after=0.1",
         "--stop-variance=0.4",
     )

@@ -28,6 +28,9 @@ def pytest_configure(config):
         compileall.compile_dir(str(ROOT / "quick_jobs"), quiet=2)
     if is_worker or not config.getoption("numprocesses", None):
         set_up_hypothesis()
+    if config.getoption("dist", "no") == "load":  # what -n means
+        # A worker that has nothing left to do takes what others have not begun.
+        config.option.dist = "worksteal"
 
 
 def set_up_hypothesis():

@@ -310,6 +310,7 @@ def test_executions_are_filtered_by_job_runner_outcome_time_and_duration(
     assert found(since=f"{end}-") == {failed}
 
 
+@pytest.mark.sweeps
 @pytest.mark.parametrize("text", ["²", "9" * 25, "-1", "1.5", "a\0b"])
 def test_an_address_that_nobody_was_given_is_no_error(admin_client, job, runner, text):
     make_executions(job, runner)

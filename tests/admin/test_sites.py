@@ -132,6 +132,7 @@ def test_every_page_is_there_and_so_is_what_it_links_to(settings, admin_client, 
     check_links(settings, admin_client, rows, admins, "backoffice")
 
 
+@pytest.mark.sweeps
 @pytest.mark.parametrize("admins", [OURS, SITES["plain admins"]], ids=["ours", "plain admins"])
 def test_so_they_are_in_a_site_with_the_usual_name(settings, admin_client, rows, admins):
     check_links(settings, admin_client, rows, admins, "admin")

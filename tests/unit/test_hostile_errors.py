@@ -219,6 +219,7 @@ def test_whatever_an_exception_does_when_it_is_looked_at_the_job_has_failed(log,
     assert " failed after " in log.getvalue()
 
 
+@pytest.mark.sweeps
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_a_cause_does_when_it_is_looked_at_the_job_has_failed(log, name):
     def job(env):
@@ -230,6 +231,7 @@ def test_whatever_a_cause_does_when_it_is_looked_at_the_job_has_failed(log, name
     assert "ValueError: the effect" in log.getvalue()
 
 
+@pytest.mark.sweeps
 @pytest.mark.parametrize("name", NAMES)
 def test_whatever_an_interruption_does_when_it_is_looked_at_it_is_one(name):
     error = HOSTILE[name]()
@@ -321,6 +323,7 @@ def test_the_exception_that_receivers_and_run_job_give_is_the_jobs_own(failure):
 
 
 # Django itself logs the error of a receiver, as it is.
+@pytest.mark.sweeps
 @pytest.mark.parametrize("name", [name for name in NAMES if not name.startswith("endless")])
 def test_whatever_the_error_of_a_receiver_does_the_outcome_stands(log, name):
     def receive(**facts):

@@ -181,7 +181,7 @@ def refuse(keys, monkeypatch):
 
 @pytest.mark.parametrize("step", [1, 7, 150, 1000])
 def test_what_the_database_refuses_is_found_and_passed_by(monkeypatch, step):
-    keys = old_executions(1000 if step > 7 else 20 * step)
+    keys = old_executions(min(1000, 20 * step))
     refuse(keys[::step], monkeypatch)
     pruning = prune()
     assert remaining() == set(keys[::step])

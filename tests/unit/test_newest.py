@@ -251,6 +251,7 @@ def test_pruning_by_hand_keeps_none_of_them(settings):
     assert not remaining()
 
 
+@pytest.mark.sweeps
 def test_what_stays_is_what_the_rule_says_when_put_plainly():
     """Compare with a rule that reads everything, on histories with many starts in one moment."""
     chance = random.Random(7)

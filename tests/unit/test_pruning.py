@@ -196,6 +196,7 @@ def test_batches_are_not_small_only_because_the_last_of_each_job_stay(monkeypatc
     assert pruning.deleted[JobExecution] == 100
 
 
+@pytest.mark.sweeps
 def test_what_goes_is_what_the_rules_say_when_put_plainly():
     """Compare with :func:`goes`, on histories with many starts in one moment."""
     for seed in range(8):
@@ -317,7 +318,7 @@ def test_the_next_batch_is_found_with_an_index(only, index):
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:  # it would not bother, for so few
             cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-    executions_at([ago(40) + number * timedelta(seconds=1) for number in range(2000)])
+    executions_at([ago(40) + number * timedelta(seconds=1) for number in range(800)])
     search = OldExecutions("default", Rules(DAY), ago(1), only)
     by_start = search._by_start(search._old(since=ago(35)))
     assert index in by_start[100:101].explain()

@@ -272,6 +272,7 @@ def test_jobs_do_not_change_each_others_times():
         assert times([index]).items() <= together.items()
 
 
+@pytest.mark.sweeps
 def test_ten_thousand_jobs_each_keep_their_period():
     chance = random.Random(4)
     schedule = Schedule(

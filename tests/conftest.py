@@ -23,6 +23,9 @@ ON_REQUEST = ("browser", "celery", "faults", "sweeps")
 
 def pytest_configure(config):
     """Compile the package once: the processes of tests, which write no bytecode, only read it."""
+    # Let pytest keep what it makes of the tests' files, also where others shall keep nothing:
+    # each worker would take two seconds for it each time.
+    sys.dont_write_bytecode = False
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
         compileall.compile_dir(str(ROOT / "quick_jobs"), quiet=2)
@@ -47,12 +50,13 @@ def set_up_hypothesis():
 
 
 def pytest_xdist_auto_num_workers(config):
-    """Return how many workers ``-n auto`` makes: two for a processor where most tests wait."""
-    if re.search(r"\bnot processes\b", config.option.markexpr):
-        return None  # one for each, which is what pytest-xdist itself answers
+    """Return how many workers ``-n auto`` makes: more than processors, as many tests wait."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
-        return None
-    return 2 * (os.cpu_count() or 1)
+        return None  # what pytest-xdist itself answers
+    processors = os.cpu_count() or 1
+    if re.search(r"\bnot processes\b", config.option.markexpr):
+        return processors + 1
+    return 2 * processors
 
 
 def pytest_itemcollected(item):

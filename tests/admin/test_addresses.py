@@ -40,8 +40,13 @@ LIST_PARAMETERS = [
 
 
 @pytest.fixture
-def executions(db):
+def many_jobs(db):
+    """As many as a filter may list."""
     Job.objects.bulk_create(Job(name=f"shop.jobs.job_{number:03}") for number in range(500))
+
+
+@pytest.fixture
+def executions(db):
     job = make_job()
     runner = make_runner(job)
     now = ago()
@@ -98,7 +103,9 @@ def test_a_thousand_words_make_no_longer_statement_than_five(admin_client, execu
 
 @pytest.mark.sweeps
 @pytest.mark.parametrize("parameter", LIST_PARAMETERS)
-def test_no_parameter_makes_a_list_large(admin_client, executions, parameter, monkeypatch):
+def test_no_parameter_makes_a_list_large(
+    admin_client, many_jobs, executions, parameter, monkeypatch
+):
     monkeypatch.setattr(JobExecutionAdmin, "list_per_page", 20)
     for value in [*VALUES, "%" * 3000]:
         response = admin_client.get(address("jobexecution_changelist"), {parameter: value})
@@ -106,7 +113,7 @@ def test_no_parameter_makes_a_list_large(admin_client, executions, parameter, mo
         assert len(response.content) < MOST_BYTES / 2, value[:10]
 
 
-def test_all_parameters_together_make_no_list_large(admin_client, executions):
+def test_all_parameters_together_make_no_list_large(admin_client, many_jobs, executions):
     everything = dict.fromkeys(["q", "o", "since", "took", "_popup", "outcome__exact"], ODD)
     assert len(page(admin_client, "jobexecution_changelist", **everything)) < MOST_BYTES
     del everything["outcome__exact"]
@@ -124,7 +131,7 @@ def test_a_parameter_is_taken_once(admin_client, executions):
 
 @pytest.mark.sweeps
 @pytest.mark.parametrize("parameter", ["q", "p", "span", "until", "day", "unknown"])
-def test_no_parameter_makes_the_timeline_large(admin_client, executions, parameter):
+def test_no_parameter_makes_the_timeline_large(admin_client, many_jobs, executions, parameter):
     for value in VALUES:
         html = page(admin_client, "timeline", **{parameter: value})
         assert len(html) < MOST_BYTES, value[:10]

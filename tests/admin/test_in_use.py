@@ -44,8 +44,10 @@ deletions = pytest.mark.parametrize(
     ("ask", "owner"),
     [
         (by_button, "job"),
-        (by_action, "jobrunner"),
-        (by_button, "jobexecution"),
+        pytest.param(by_action, "job", marks=pytest.mark.sweeps),
+        pytest.param(by_button, "jobrunner", marks=pytest.mark.sweeps),
+        pytest.param(by_action, "jobrunner", marks=pytest.mark.sweeps),
+        pytest.param(by_button, "jobexecution", marks=pytest.mark.sweeps),
         (by_action, "jobexecution"),
     ],
 )

@@ -59,7 +59,11 @@ def pages(client, rows):
 
 @pytest.mark.parametrize(
     "storage_class",
-    [lambda: ManifestStaticFilesStorage, lambda: Offended, of_whitenoise],
+    [
+        lambda: ManifestStaticFilesStorage,
+        pytest.param(lambda: Offended, marks=pytest.mark.sweeps),
+        pytest.param(of_whitenoise, marks=pytest.mark.sweeps),
+    ],
     ids=["Django's", "own", "whitenoise"],
 )
 def test_pages_without_our_files_have_no_style_and_the_log_has_one_line(

@@ -149,6 +149,7 @@ def test_reading_between_changes_nothing():
     assert often.text() == once.text()
 
 
+@pytest.mark.sweeps
 @pytest.mark.parametrize("add", [logged, printed])
 @pytest.mark.parametrize("letter", ["x", "é", "\0", "\udc80"])
 def test_five_megabytes_in_one_line_keep_both_ends(add, letter):
@@ -174,6 +175,7 @@ def test_nul_and_surrogates_are_escapes():
     assert lines_of(captured) == [r"INFO     shop.mail  a\x00b\udc80c"]
 
 
+@pytest.mark.sweeps
 def test_memory_does_not_depend_on_the_number_of_lines():
     def peak(count):
         captured = Capture(LIMIT)

@@ -179,7 +179,9 @@ def refuse(keys, monkeypatch):
     monkeypatch.setattr(Pruning, "_delete", refusing)
 
 
-@pytest.mark.parametrize("step", [1, 7, 150, 1000])
+@pytest.mark.parametrize(
+    "step", [1, 7, *(pytest.param(step, marks=pytest.mark.sweeps) for step in (150, 1000))]
+)
 def test_what_the_database_refuses_is_found_and_passed_by(monkeypatch, step):
     keys = old_executions(min(1000, 20 * step))
     refuse(keys[::step], monkeypatch)

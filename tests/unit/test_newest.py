@@ -101,6 +101,7 @@ def test_by_the_retention_setting_jobs_in_the_code_keep_theirs(settings):
     assert remaining() == {kept}
 
 
+@pytest.mark.sweeps
 def test_a_success_older_than_thousands_of_failures_stays():
     job = a_job()
     failures(3000, before=40, job=job)
@@ -130,7 +131,9 @@ def test_an_old_success_goes_where_a_newer_one_is_younger_than_the_retention(new
     assert len(remaining()) == 1 + newer
 
 
-@pytest.mark.parametrize("newer", [1, 10, 11, 110, 111, 1000])
+@pytest.mark.parametrize(
+    "newer", [1, 10, 11, 110, 111, pytest.param(1000, marks=pytest.mark.sweeps)]
+)
 def test_an_old_success_stays_where_all_that_is_younger_than_the_retention_failed(newer):
     job = a_job()
     success = an_execution(started=60, job=job)
@@ -141,6 +144,7 @@ def test_an_old_success_stays_where_all_that_is_younger_than_the_retention_faile
     assert len(remaining()) == 1 + newer
 
 
+@pytest.mark.sweeps
 def test_of_a_job_that_has_failed_for_long_not_all_is_read():
     job = a_job()
     an_execution(started=60, job=job)

@@ -325,6 +325,7 @@ def test_the_next_batch_is_found_with_an_index(only, index):
 
 
 @pytest.mark.skipif("connection.vendor != 'sqlite'", reason="it alone counts its steps")
+@pytest.mark.sweeps
 @pytest.mark.parametrize("rules", [{}, {"keep_last": 1}, {"outcomes": ["failed"]}, {"jobs": True}])
 def test_a_batch_takes_no_more_work_the_more_there_is_after_it(rules):
     job, runner = a_job(), a_stopped_runner()

@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import threading
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -133,6 +134,7 @@ def test_exactly_those_which_run_past_their_timeout_are_told(executions):
     assert set(told) == expected
 
 
+@pytest.mark.sweeps
 def test_short_jobs_with_long_timeouts_do_not_fill_the_memory():
     watched = Watched()
     staying = watched.hand_out(3600, NOON, entered=NOON)

@@ -74,6 +74,7 @@ def test_the_first_failure_of_each_further_step_reminds():
     ]
 
 
+@pytest.mark.sweeps
 def test_reminders_go_on_where_failures_are_too_many_to_count():
     ends = [("failed", number * DAY / 300) for number in range(MOST + 3 * 300)]
     kinds = []

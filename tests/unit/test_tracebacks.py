@@ -179,6 +179,7 @@ def test_an_exception_that_cannot_be_formatted_is_told_with_the_reason():
     )
 
 
+@pytest.mark.sweeps
 def test_very_long_chains_of_causes_are_told_somehow():
     exc = None
     for number in range(5000):

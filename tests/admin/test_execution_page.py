@@ -66,7 +66,7 @@ def test_a_running_one_shows_what_it_said_and_reached_and_where_it_is(admin_clie
     assert "Where it was" not in html
 
 
-def test_one_that_stands_still_says_since_when(admin_client, job, runner):
+def test_one_that_stands_still_says_since_when(admin_client, job, runner, at_noon):
     observed_at = ago(seconds=67)
     JobRunner.objects.filter(pk=runner.pk).update(last_heartbeat_at=ago(seconds=7))
     (execution,) = make_executions(

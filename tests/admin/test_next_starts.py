@@ -90,7 +90,7 @@ def test_the_description_stands_below_the_name(admin_client):
     assert "Description" not in page(admin_client, "job_change", job.pk)
 
 
-def test_the_timeline_marks_starts_after_now(admin_client):
+def test_the_timeline_marks_starts_after_now(admin_client, at_noon):
     job = make_job(interval=10 * MINUTES)
     make_executions(job, make_runner(job), every=60)
     html = page(admin_client, "timeline")

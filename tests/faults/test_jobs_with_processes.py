@@ -40,10 +40,11 @@ FORKS = """
         with connection.cursor() as cursor:
             cursor.execute("SELECT 1")
 
-    endings = itertools.cycle([
-        returns, raises, exits, exits_at_once, is_killed, is_terminated, asks_to_stop,
-        uses_the_database,
-    ])
+    endings = [returns, raises, exits, exits_at_once, is_killed, is_terminated, asks_to_stop]
+    # With SQLite a child waits for ever if another thread was in the library when it was forked.
+    if connection.vendor != "sqlite":
+        endings.append(uses_the_database)
+    endings = itertools.cycle(endings)
 
     @register_job(interval=0.1)
     def forks(env):

@@ -483,7 +483,7 @@ def test_a_job_over_its_timeout_is_put_on_record_with_where_it_hangs(bench):
     (end,) = bench.history.ends
     assert end.outcome == JobExecution.TIMED_OUT
     assert end.error == "ran over its timeout of 1 min 30 s"
-    assert end.duration == pytest.approx(90, abs=10)
+    assert 90 <= end.duration < 150  # the loop may wait for a heartbeat, as nothing wakes it
     assert "Stack (most recent call last):\n" in end.traceback
     assert "in blocks\n    self.let_go.wait()" in end.traceback
     package = os.path.dirname(quick_jobs.__file__) + os.sep

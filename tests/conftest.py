@@ -22,12 +22,13 @@ ON_REQUEST = ("browser", "celery", "faults", "sweeps")
 
 
 def pytest_configure(config):
-    """Compile the package once: the processes of tests, which write no bytecode, only read it."""
-    # Let pytest keep what it makes of the tests' files, also where others shall keep nothing:
-    # each worker would take two seconds for it each time.
+    """Prepare this process: a worker, the one that gives tests to workers, or the only one."""
+    # Keep the compiled tests, even if the environment says otherwise: compiling them takes each
+    # worker two seconds.
     sys.dont_write_bytecode = False
     is_worker = hasattr(config, "workerinput")
     if not is_worker:
+        # Once, for the processes that tests start: they write no bytecode, and only read it.
         compileall.compile_dir(str(ROOT / "quick_jobs"), quiet=2)
     if is_worker or not config.getoption("numprocesses", None):
         set_up_hypothesis()
@@ -39,7 +40,8 @@ def pytest_configure(config):
 def set_up_hypothesis():
     """Let examples take what time they want: that says more about the machine than about the code.
 
-    It is imported here, as that takes a second, and who only hands out the tests needs it not.
+    It is imported here, as that takes a second. The process that gives tests to workers does
+    without it.
     """
     from hypothesis import HealthCheck, settings
 

@@ -31,7 +31,7 @@ WARNINGS = (
 )
 
 
-#: Leaves out the admin, whose import takes every fifth moment of what a process takes to start.
+#: Leaves out the admin, whose import takes a fifth of a process's start.
 WITHOUT_ADMIN = """
 from tests.settings import *
 

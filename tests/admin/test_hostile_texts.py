@@ -15,7 +15,7 @@ from quick_jobs.health import STATES
 from quick_jobs.models import Job, JobExecution, JobRunner
 from tests.admin_pages import address, make_executions, make_job, make_runner, page
 
-#: None is too long for a column that a server bounds.
+#: Those of a kind are one text, so that each page is needed once for them.
 TEXTS = {
     "tags": (
         '"></svg><script>alert(1)</script>'

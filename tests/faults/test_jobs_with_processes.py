@@ -41,7 +41,7 @@ FORKS = """
             cursor.execute("SELECT 1")
 
     endings = [returns, raises, exits, exits_at_once, is_killed, is_terminated, asks_to_stop]
-    # With SQLite a child waits for ever if another thread was in the library when it was forked.
+    # A child that uses SQLite hangs if another thread was in the library when it was forked.
     if connection.vendor != "sqlite":
         endings.append(uses_the_database)
     endings = itertools.cycle(endings)

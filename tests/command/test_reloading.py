@@ -9,25 +9,26 @@ import pytest
 
 from tests.site import wait_until
 
-JOB = """
+# Its line is written in one piece, so that no line of the runner's log gets into it.
+JOB = r"""
 import os
 from quick_jobs import register_job
 
 @register_job(0.05)
 def work(env):
     if not env.is_stopping:
-        print("{text} in", os.getpid())
+        print(f"{text} in {{os.getpid()}}\n", end="")
         env.sleep(0.05)
 """
 
 # It ends by itself when asked to stop; what it says then shows that the stop was a clean one.
-LONG_JOB = """
+LONG_JOB = r"""
 import os
 from quick_jobs import RunInterrupted, register_job
 
 @register_job(1)
 def work(env):
-    print("began in", os.getpid(), flush=True)
+    print(f"began in {os.getpid()}\n", end="")
     try:
         env.sleep(3600)
     except RunInterrupted:
@@ -57,10 +58,8 @@ def exists(pid):
 
 def pid_of_child(process, text):
     """Wait for ``text``, and return the number after it."""
-    wait_until(
-        lambda: f"{text} in " in process.output and process.output.endswith("\n"), timeout=60
-    )
-    return int(process.output.rpartition(f"{text} in ")[2].split()[0])
+    output = process.wait_for_output(f"{text} in ", timeout=60)
+    return int(output.rpartition(f"{text} in ")[2].split()[0])
 
 
 def assert_stops_cleanly(process):
@@ -105,7 +104,7 @@ def test_a_second_signal_ends_all_processes_at_once(site, edit):
 
         @register_job(1)
         def work(env):
-            print("began in", os.getpid())
+            print(f"began in {os.getpid()}\\n", end="")
             while not env.is_stopping:
                 time.sleep(0.01)
             print("stops")

@@ -34,7 +34,7 @@ NIGHTLY = """
     @register_job(at("03:00"), resume=True)
     def nightly(env):
         with seen("nightly"):
-            print("success", env.previous_success)
+            print(f"success {env.previous_success}")
 """
 
 
@@ -143,6 +143,6 @@ def test_the_history_that_a_router_names_is_asked(file_shop):
     shop.settings(ROUTED.format(default=empty))
     shop.settings(f"DATABASES['history'] = {settings!r}")
     shop.write("routers.py", ROUTERS)
-    shop.jobs(HOURLY.format("print('success', env.previous_success)"))
+    shop.jobs(HOURLY.format("print(f'success {env.previous_success}')"))
     assert_starts_at_once(shop)
     assert_waits(shop, HOUR)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import datetime as dt
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Dict, Iterable, Iterator, Optional, Sequence
+from itertools import repeat
+from typing import Any, Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Sequence
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -31,16 +32,6 @@ _ABOUT_DATA = "54"
 
 # Up to this many rows, arrays are slower: psycopg writes and PostgreSQL plans them slowly.
 _FEW_ROWS = 4
-
-# For each kind of column, the type of its array, and the expression for its value.
-_ELEMENTS = {
-    INTEGER: ("bigint", "{}"),
-    TIMESTAMP: ("float8", "to_timestamp({})"),
-    DURATION: ("float8", "make_interval(secs => {})"),
-    WORD: ("text", "{}"),
-    TEXT: ("text", "{}"),
-    NUMBER: ("float8", "{}"),
-}
 
 
 _FOREIGN_KEYS = """
@@ -71,7 +62,7 @@ class PostgreSQL(Database):
         if len(columns[0]) <= _FEW_ROWS or not _is_zone_of_session_known():
             return super()._upsert_statement(table, shared, columns)
         arrays = [
-            _array(map(_quoted, values) if column.kind == TEXT else values)
+            "{" + ",".join(_ELEMENTS[column.kind].texts(values)) + "}"
             for column, values in zip(table.columns, columns)
         ]
         name = self.connection.ops.quote_name(table.name)
@@ -127,6 +118,43 @@ def _is_zone_of_session_known() -> bool:
     return settings.USE_TZ or bool(settings.TIME_ZONE)
 
 
+class _Elements(NamedTuple):
+    """The elements of the arrays for one kind of column.
+
+    They have this ``type`` and these ``texts``, from which ``expression`` makes the values.
+    See https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
+    """
+
+    type: str
+    expression: str
+    texts: Callable[[Sequence[Any]], Iterable[str]]
+
+
+def _plain(values: Sequence[Any]) -> Iterable[str]:
+    return ["NULL" if each is None else str(each) for each in values]
+
+
+def _microseconds(values: Sequence[Any]) -> Iterable[str]:
+    # Python writes whole numbers three times as fast as others.
+    return ["NULL" if each is None else str(round(each * 1e6)) for each in values]
+
+
+def _quoted(values: Sequence[str]) -> Iterable[str]:
+    if not any(values):
+        return repeat('""', len(values))
+    return ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values]
+
+
+_ELEMENTS = {
+    INTEGER: _Elements("bigint", "{}", _plain),
+    TIMESTAMP: _Elements("float8", "to_timestamp({} / 1e6)", _microseconds),
+    DURATION: _Elements("float8", "make_interval(secs => {} / 1e6)", _microseconds),
+    WORD: _Elements("text", "{}", iter),
+    TEXT: _Elements("text", "{}", _quoted),
+    NUMBER: _Elements("float8", "{}", _plain),
+}
+
+
 @lru_cache(maxsize=None)
 def _arrays_insert(table: UpsertTable, name: str) -> str:
     """Return the INSERT for many rows into the table with this quoted ``name``.
@@ -136,22 +164,9 @@ def _arrays_insert(table: UpsertTable, name: str) -> str:
     """
     elements = [_ELEMENTS[column.kind] for column in table.columns]
     names = [column.name for column in table.columns]
-    values = ", ".join(value.format(name) for name, (_, value) in zip(names, elements))
-    arrays = ", ".join(f"%s::{element_type}[]" for element_type, _ in elements)
+    values = ", ".join(each.expression.format(name) for name, each in zip(names, elements))
+    arrays = ", ".join(f"%s::{each.type}[]" for each in elements)
     return (
         f"INSERT INTO {name} ({', '.join(table.inserted)}) SELECT %s, {values}{blanks(table)}"
         f" FROM unnest({arrays}) AS new ({', '.join(names)}) {on_conflict(table)}"
     )
-
-
-def _array(elements: Iterable[Any]) -> str:
-    """Return the text of an array: https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO."""
-    return "{" + ",".join(["NULL" if each is None else str(each) for each in elements]) + "}"
-
-
-def _quoted(text: str) -> str:
-    """Return any ``text`` as an element of an array."""
-    if not text:
-        return '""'
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

@@ -16,11 +16,13 @@ logger = get_logger(__name__)
 
 def close_caches() -> None:
     """Close the caches of this thread or context, if a backend has something to close."""
-    if any(_closes_something(cache.get("BACKEND", "")) for cache in settings.CACHES.values()):
-        try:
-            close_all()
-        except Exception as exc:
-            logger.error("closing the caches failed", exc_info=exc)
+    for cache in settings.CACHES.values():
+        if _closes_something(cache.get("BACKEND", "")):
+            try:
+                close_all()
+            except Exception as exc:
+                logger.error("closing the caches failed", exc_info=exc)
+            return
 
 
 @functools.lru_cache(maxsize=None)

@@ -28,8 +28,12 @@ def initialized_connections() -> List[BaseDatabaseWrapper]:
     Django 4.1 has ``connections.all(initialized_only=True)``, which takes twice as long.
     """
     local = connections._connections  # type: ignore[attr-defined]
-    used = [getattr(local, alias, None) for alias in connections]
-    return [connection for connection in used if connection is not None]
+    used: List[BaseDatabaseWrapper] = []
+    for alias in connections:
+        connection = getattr(local, alias, None)
+        if connection is not None:
+            used.append(connection)
+    return used
 
 
 if django.VERSION >= (4, 1):
@@ -100,18 +104,14 @@ if django.VERSION >= (3, 0):
         is_its_own = threading.current_thread() in executor._threads
         return executor if executor._threads and not is_its_own else None
 
-    def context_holds_active_settings() -> bool:
-        """Return whether an activated language and the like are in the context, not the thread.
-
-        They are from asgiref 3.7 on.
-        """
-        return _context_holds_locals()
-
-    @functools.lru_cache(maxsize=None)
     def _context_holds_locals() -> bool:
         local = Local()
         contextvars.copy_context().run(setattr, local, "is_set", True)
         return not hasattr(local, "is_set")
+
+    #: Whether an activated language and the like are in the context, not the thread. They are from
+    #: asgiref 3.7 on.
+    CONTEXT_HOLDS_ACTIVE_SETTINGS = _context_holds_locals()
 
 else:
     #: Whether a job may be an ``async def``.
@@ -133,9 +133,8 @@ else:
         """Return None: this Django has nothing async."""
         return None
 
-    def context_holds_active_settings() -> bool:
-        """Return False: an activated language and the like are in the thread."""
-        return False
+    #: Whether an activated language and the like are in the context, not the thread.
+    CONTEXT_HOLDS_ACTIVE_SETTINGS = False
 
 
 #: The function that atomic() calls to begin a transaction in SQLite.

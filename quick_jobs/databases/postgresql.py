@@ -31,7 +31,7 @@ _CONFLICTS = ("55P03", "57014", "40P01", "40001")
 _ABOUT_DATA = "54"
 
 # Up to this many rows, arrays are slower: psycopg writes and PostgreSQL plans them slowly.
-_FEW_ROWS = 4
+_FEW_ROWS = 2
 
 
 _FOREIGN_KEYS = """

@@ -27,6 +27,9 @@ class History(abc.ABC):
     #: Whether anything is kept.
     is_kept: bool
 
+    #: The start of the call that the database has not answered, in monotonic seconds, or None.
+    waits_since: Optional[float] = None
+
     @abc.abstractmethod
     def start(self, tell: Tell) -> None:
         """Begin; ``tell`` is called, in any thread, with messages of the history."""
@@ -49,13 +52,6 @@ class History(abc.ABC):
     @abc.abstractmethod
     def prune(self) -> None:
         """Let history older than the retention setting be deleted, when there is time."""
-
-    @abc.abstractmethod
-    def waits_since(self) -> Optional[float]:
-        """Return the start of the call that the database has not answered, in monotonic seconds.
-
-        None if there is none.
-        """
 
     @abc.abstractmethod
     def break_off(self) -> bool:
@@ -99,9 +95,6 @@ class NoHistory(History):
 
     def prune(self) -> None:
         pass
-
-    def waits_since(self) -> Optional[float]:
-        return None
 
     def break_off(self) -> bool:
         return False

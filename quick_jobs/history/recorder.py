@@ -85,7 +85,6 @@ class Recorder(History):
         self._pruning = AutomaticPruning(storage.using, new_pruning, clock, storage.is_outage)
         self._stop_info: Optional[StopInfo] = None
         self._is_closed = False
-        self._calls_since: Optional[float] = None
 
     # What the runner's loop calls.
 
@@ -108,9 +107,6 @@ class Recorder(History):
 
     def prune(self) -> None:
         self._commands.put(self._pruning.begin)
-
-    def waits_since(self) -> Optional[float]:
-        return self._calls_since
 
     def break_off(self) -> bool:
         return self._storage.break_off()
@@ -157,7 +153,7 @@ class Recorder(History):
         now = self._clock()
         if self._is_closed or self._retries.is_waiting(now):
             return
-        self._calls_since = now
+        self.waits_since = now
         try:
             self._storage.connect()
             self._write()
@@ -169,7 +165,7 @@ class Recorder(History):
         else:
             self._succeed()
         finally:
-            self._calls_since = None
+            self.waits_since = None
 
     def _seconds_to_wait(self) -> Optional[float]:
         if self._retries.at is not None:

@@ -78,12 +78,12 @@ class ClockJob(ScheduledJob):
         return self._wake
 
     def begin(self, now: float, offset: float, chance: float) -> None:
-        self._share = self.job.variance.total_seconds() * chance
+        self._share = self._variance * chance
         self._plan(lambda moment: next_start(self._schedule, moment), now, offset)
         self._wait(now, offset)
 
     def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
-        self._share = self.job.variance.total_seconds() * chance
+        self._share = self._variance * chance
         due_at = last.started_at if last.due_at is None else last.due_at
         last_at = max(last.started_at, due_at)
 
@@ -114,7 +114,7 @@ class ClockJob(ScheduledJob):
             return False
         else:
             self._begin_planned(now, offset)
-        self._share = self.job.variance.total_seconds() * chance
+        self._share = self._variance * chance
         self._is_running = True
         self._wait(now, offset)
         return True

@@ -17,12 +17,8 @@ from django.utils import timezone, translation
 from quick_jobs.async_threads import AsyncThread
 from quick_jobs.caches import close_caches
 from quick_jobs.capture import Capture, Capturing, new_capture
-from quick_jobs.compat import context_holds_active_settings
-from quick_jobs.connections import (
-    leave_connections_clean,
-    prepare_connections,
-    reset_connections,
-)
+from quick_jobs.compat import CONTEXT_HOLDS_ACTIVE_SETTINGS
+from quick_jobs.connections import leave_connections_clean, prepare_connections, reset_connections
 from quick_jobs.durations import format_duration
 from quick_jobs.environment import RunEnv, is_interruption
 from quick_jobs.history.record import Record
@@ -140,8 +136,8 @@ class Execution:
             outcome, error = JobExecution.TIMED_OUT, self.overrun
             self.fingerprint = fingerprint_of_outcome(outcome, self.name)
         self.outcome = outcome
-        self.note = stored_note(self.env.noted)
-        self.error = filtered_line(error, MAX_ERROR)
+        self.note = stored_note(self.env.noted) if self.env.noted else ""
+        self.error = filtered_line(error, MAX_ERROR) if error else ""
         self.traceback = traceback
         if self.capture is not None:
             self.log = self.capture.final_text(outcome == JobExecution.SUCCEEDED)
@@ -178,10 +174,10 @@ def execute(
         )
     finally:
         execution.thread_id = None
-    async_thread.leave(execution.name)
+    async_thread.leave(execution.scheduled.name)
     reset_connections()
     context.run(close_caches)
-    if not context_holds_active_settings():
+    if not CONTEXT_HOLDS_ACTIVE_SETTINGS:
         translation.deactivate()
         timezone.deactivate()
         set_urlconf(None)
@@ -201,7 +197,7 @@ def perform(
     disorder. In all of them, URLs are reversed as in views, and ``async_thread`` is used.
     """
     async_thread.enter()
-    if settings.FORCE_SCRIPT_NAME or not context_holds_active_settings():  # which begin with "/"
+    if settings.FORCE_SCRIPT_NAME or not CONTEXT_HOLDS_ACTIVE_SETTINGS:  # which begin with "/"
         set_script_prefix(settings.FORCE_SCRIPT_NAME or "/")
     job = execution.scheduled.job
     if execution_started.receivers:
@@ -228,7 +224,8 @@ def _call(
     clock: Callable[[], float],
     wall_clock: Callable[[], float],
 ) -> Optional[BaseException]:
-    logger.debug("%s starts", execution.name)
+    name = execution.scheduled.name
+    logger.debug("%s starts", name)
     pid = os.getpid()
     execution.capture = new_capture()
     execution.started_at = wall_clock()
@@ -242,18 +239,18 @@ def _call(
         duration = clock() - entered
         if is_interruption(exc):
             execution.end(JobExecution.INTERRUPTED, duration)
-            logger.info("%s was interrupted after %.3f s", execution.name, duration)
+            logger.info("%s was interrupted after %.3f s", name, duration)
             return None
         # Its own method may be overridden, and a frozen dataclass refuses an assignment.
         BaseException.with_traceback(exc, user_traceback(exc))
         seen = shown(exc, max_traceback, filtered)
         execution.fingerprint = fingerprint_of(exc)
         execution.end(JobExecution.FAILED, duration, error_line(exc), seen.traceback)
-        logger.error("%s failed after %.3f s", execution.name, duration, exc_info=seen.exception)
+        logger.error("%s failed after %.3f s", name, duration, exc_info=seen.exception)
         return exc
     else:
         execution.end(JobExecution.SUCCEEDED, clock() - entered)
-        logger.info("%s succeeded in %.3f s", execution.name, execution.duration)
+        logger.info("%s succeeded in %.3f s", name, execution.duration)
     finally:
         if os.getpid() != pid:
             os._exit(0)  # the job forked; this is the child, and must not go on as a runner

@@ -40,30 +40,31 @@ class Housekeeping:
         """Return when to call :meth:`do` next, None if there is nothing to do."""
         if not self._history.is_kept:
             return None
-        due = self._maintenance.next_check()
-        check = self._silence.next_check(self._history.waits_since(), now, is_stopping)
+        due = self._maintenance.next_due
+        check = self._silence.next_check(self._history.waits_since, now, is_stopping)
         return due if check is None else min(due, check)
 
     def do(self, now: float, is_stopping: bool) -> None:
         """Do what is due."""
         if not self._history.is_kept:
             return
-        if self._maintenance.beat_is_due(now):
-            self._history.beat(now, self._observing.look())
-        if self._maintenance.pruning_is_due(now):
-            self._history.prune()
-        self._watch(self._history.waits_since(), now, is_stopping)
+        if now >= self._maintenance.next_due:
+            if self._maintenance.beat_is_due(now):
+                self._history.beat(now, self._observing.look())
+            if self._maintenance.pruning_is_due(now):
+                self._history.prune()
+        since = self._history.waits_since
+        action = self._silence.action(since, now, is_stopping)
+        if action is not None and since is not None:
+            self._react(action, now - since, is_stopping)
 
     def database_answered(self) -> None:
         """Note that the database answers."""
         self._silence.answered()
 
-    def _watch(self, since: Optional[float], now: float, is_stopping: bool) -> None:
+    def _react(self, action: Action, seconds: float, is_stopping: bool) -> None:
         """Warn about a database that does not answer; later drop its connection for a new one."""
-        action = self._silence.action(since, now, is_stopping)
-        if action is None or since is None:
-            return
-        waited = format_duration(dt.timedelta(seconds=round(now - since)))
+        waited = format_duration(dt.timedelta(seconds=round(seconds)))
         if action is Action.WARN:
             logger.warning("the history's database has not answered for %s", waited)
         elif self._history.break_off():

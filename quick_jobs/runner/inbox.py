@@ -44,12 +44,14 @@ class Inbox:
 
     def handle_all(self, timeout: Optional[float]) -> None:
         """Handle the messages there are, waiting ``timeout`` seconds for the first one."""
+        handlers = self._handlers
         try:
-            self._handle(self._mailbox.get(timeout))
-            for _ in range(_MESSAGES_AT_ONCE):
-                self._handle(self._mailbox.get_nowait())
+            message = self._mailbox.get(timeout)
         except Empty:
-            pass
+            return
+        handlers[type(message)](message)
+        for message in self._mailbox.get_waiting(_MESSAGES_AT_ONCE):
+            handlers[type(message)](message)
 
     def wait_for(self, kind: type, timeout: float) -> None:
         """Drop messages until one of this ``kind`` comes, or none in ``timeout`` seconds."""
@@ -58,6 +60,3 @@ class Inbox:
                 pass
         except Empty:
             pass
-
-    def _handle(self, message: Message) -> None:
-        self._handlers[type(message)](message)

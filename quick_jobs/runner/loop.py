@@ -23,7 +23,7 @@ from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner.execution import Execution, execute
 from quick_jobs.runner.housekeeping import Housekeeping
 from quick_jobs.runner.inbox import Inbox, StopRequested
-from quick_jobs.runner.observer import NOBODY, Observer
+from quick_jobs.runner.observer import Observer
 from quick_jobs.runner.options import RunnerOptions
 from quick_jobs.runner.outbox import NEVER_BEGUN, Outbox
 from quick_jobs.runner.plan import NewPlan
@@ -56,7 +56,7 @@ class Runner:
         wall_clock: Callable[[], float] = time.time,
         random: Callable[[], float] = a_random_share,
         new_plan: NewPlan = Planning,
-        observer: Observer = NOBODY,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self.refusal: Optional[str] = None
         self._history = history
@@ -75,7 +75,7 @@ class Runner:
                 ThreadDied: self._on_thread_died,
             }
         )
-        self._outbox = Outbox(history, options.max_traceback, observer)
+        self._outbox = Outbox(history, options.max_traceback, observers)
         self._context = contextvars.copy_context()
         self._pool: WorkerPool[Execution] = WorkerPool(
             self._work, lambda error: self._inbox.put(ThreadDied("a worker", error))
@@ -106,7 +106,7 @@ class Runner:
             now,
         )
         self._housekeeping = Housekeeping(history, options, self._running, now, random)
-        self._observer = observer
+        self._observers = observers
 
     def run(self) -> int:
         """Run until told to stop; return the exit status."""
@@ -137,24 +137,29 @@ class Runner:
         self._begin_due(now)
         for execution in self._starts.overdue(now):
             self._hand_out(execution, now)
-        self._give_up_on_overdue(now)
+        for execution in self._running.give_up_on_overdue(now):
+            self._stop_for_timeout(execution)
+            self._outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, now)
         self._pool.check(now)
-        self._housekeeping.do(now, self._is_stopping.is_set())
-        self._observer.look(now, self._is_stopping.is_set(), self._running)
+        is_stopping = self._shutdown.phase is not Phase.RUNNING
+        self._housekeeping.do(now, is_stopping)
+        for observer in self._observers:
+            observer.look(now, is_stopping, self._running)
         self._stopping.proceed(now)
         self._outbox.send()
 
     def _seconds_to_wait(self) -> Optional[float]:
         now = self._clock()
+        is_stopping = self._shutdown.phase is not Phase.RUNNING
         moments = [
             self._pool.next_check(),
             self._starts.next_check(),
             self._running.next_check(),
             self._stopping.next_check(),
-            self._housekeeping.next_check(now, self._is_stopping.is_set()),
-            self._observer.next_check(),
+            self._housekeeping.next_check(now, is_stopping),
+            *[observer.next_check() for observer in self._observers],
         ]
-        if self._shutdown.phase is Phase.RUNNING:
+        if not is_stopping:
             moments += [self._starts.next_due(), self._planning.next_check(now)]
         known = [moment for moment in moments if moment is not None]
         return min(max(0.0, min(known) - now), threading.TIMEOUT_MAX) if known else None
@@ -166,13 +171,15 @@ class Runner:
         if self._shutdown.phase is not Phase.RUNNING:
             return
         records, ready = self._starts.begin_due(now, self._wall_clock())
-        self._outbox.put(records)
+        if records:
+            self._outbox.put(records)
         for execution in ready:
             self._hand_out(execution, now)
 
     def _hand_out(self, execution: Execution, now: float) -> None:
         self._running.add(execution, now)
-        self._observer.started(execution)
+        for observer in self._observers:
+            observer.started(execution)
         self._pool.submit(execution, now)
 
     def _work(self, execution: Execution) -> None:
@@ -231,17 +238,10 @@ class Runner:
         logger.critical("%s died of an error", message.name, exc_info=message.error)
         self._stop(JobRunner.CRASHED, f"{message.name}: {message.error!r}", exit_status=1)
 
-    # Watching.
-
-    def _give_up_on_overdue(self, now: float) -> None:
-        for execution in self._running.give_up_on_overdue(now):
-            self._stop_for_timeout(execution)
-            self._outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, now)
+    # Stopping.
 
     def _stop_for_timeout(self, execution: Execution) -> None:
         self._stop(JobRunner.TIMED_OUT, f"{execution.name} {execution.overrun}", exit_status=1)
-
-    # Stopping.
 
     def _stop(self, reason: str, detail: str, exit_status: int = 0) -> None:
         """Begin to stop. After that, only the exit status can become worse."""

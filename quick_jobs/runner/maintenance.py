@@ -12,7 +12,7 @@ _FIRST_PRUNE = 5.0
 
 
 class Maintenance:
-    """The timing of a runner's heartbeat and pruning."""
+    """The timing of a runner's heartbeat and pruning. At ``next_due`` something is due."""
 
     def __init__(
         self, heartbeat_interval: float, prunes: bool, now: float, random: Callable[[], float]
@@ -21,16 +21,17 @@ class Maintenance:
         self._random = random
         self._next_beat = now + heartbeat_interval
         self._next_prune = now + _FIRST_PRUNE * (1 + random()) if prunes else math.inf
+        self._plan()
 
-    def next_check(self) -> float:
-        """Return when something is due."""
-        return min(self._next_beat, self._next_prune)
+    def _plan(self) -> None:
+        self.next_due = min(self._next_beat, self._next_prune)
 
     def beat_is_due(self, now: float) -> bool:
         """Return whether a heartbeat is due; if so, the next one is due an interval later."""
         if now < self._next_beat:
             return False
         self._next_beat = now + self._heartbeat_interval
+        self._plan()
         return True
 
     def pruning_is_due(self, now: float) -> bool:
@@ -38,4 +39,5 @@ class Maintenance:
         if now < self._next_prune:
             return False
         self._next_prune = now + _PRUNE_INTERVAL * (0.9 + 0.2 * self._random())
+        self._plan()
         return True

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import List
+from typing import List, Sequence
 
 from quick_jobs.history import History
 from quick_jobs.history.record import Record
 from quick_jobs.logs import get_logger
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
-from quick_jobs.runner.execution_record import record_given_up
+from quick_jobs.runner.execution_record import record_given_up, record_of
 from quick_jobs.runner.late_signals import LateSignals
 from quick_jobs.runner.observer import Observer
 from quick_jobs.text_filter import filtered
@@ -23,12 +23,14 @@ NEVER_BEGUN = "the runner stopped before the job began"
 class Outbox:
     """Records that wait for :meth:`send`. ``max_traceback`` is in bytes.
 
-    ``observer`` gets ends at once. Signals that the threads of jobs cannot send are sent here.
+    ``observers`` get ends at once. Signals that the threads of jobs cannot send are sent here.
     """
 
-    def __init__(self, history: History, max_traceback: int, observer: Observer) -> None:
+    def __init__(
+        self, history: History, max_traceback: int, observers: Sequence[Observer] = ()
+    ) -> None:
         self._late_signals = LateSignals()
-        self._observer = observer
+        self._observers = observers
         self._history = history
         self._max_traceback = max_traceback
         self._records: List[Record] = []
@@ -39,7 +41,7 @@ class Outbox:
 
     def put_ended(self, execution: Execution) -> None:
         """Add how ``execution`` ended."""
-        self._put_end(execution, execution.record())
+        self._put_end(execution, record_of(execution))
 
     def put_never_begun(self, execution: Execution, now: float) -> None:
         """Record that ``execution`` did not begin before the runner stopped."""
@@ -58,13 +60,15 @@ class Outbox:
 
     def put_stopped(self, reason: str, detail: str, exit_status: int, patience: float) -> None:
         """Signal why and how the runner ends; give receivers ``patience`` seconds at most."""
-        self._observer.stopped(reason, detail, exit_status)
+        for observer in self._observers:
+            observer.stopped(reason, detail, exit_status)
         self._late_signals.send_stopped(reason, detail, exit_status)
         self._late_signals.wait(patience)
 
     def _put_end(self, execution: Execution, record: Record) -> None:
         self._records.append(record)
-        self._observer.ended(execution, record)
+        for observer in self._observers:
+            observer.ended(execution, record)
 
     def send(self) -> None:
         """Pass the records to the history."""

@@ -34,12 +34,15 @@ class PendingStarts:
 
     def next_check(self) -> Optional[float]:
         """Return when to call :meth:`overdue` next."""
-        return next((deadline for _, deadline in self._waiting.values()), None)
+        for _, deadline in self._waiting.values():
+            return deadline
+        return None
 
     def recorded(self, numbers: Iterable[int]) -> List[Execution]:
         """Remove and return those with these numbers, which are on record now."""
         self.are_awaited = self._timeout > 0
-        waiting = (self._waiting.pop(number, None) for number in numbers)
+        take = self._waiting.pop
+        waiting = [take(number, None) for number in numbers]
         return [each[0] for each in waiting if each is not None]
 
     def history_is_away(self) -> None:
@@ -48,11 +51,10 @@ class PendingStarts:
 
     def overdue(self, now: float) -> List[Execution]:
         """Remove and return those that have waited too long. After one of them, none waits."""
-        if self.are_awaited:
-            deadline = self.next_check()
-            if deadline is None or deadline > now:
-                return []
-            self.are_awaited = False
+        deadline = self.next_check()
+        if deadline is None or (self.are_awaited and deadline > now):
+            return []
+        self.are_awaited = False
         return self.take_all()
 
     def take_all(self) -> List[Execution]:

@@ -62,8 +62,8 @@ class Planning(Plan):
 
     def next_check(self, now: float) -> Optional[float]:
         """Return when to call :meth:`check` next."""
-        deadline = self._resumption.next_check()
-        if not self._schedule.has_clock_jobs:
+        deadline = self._resumption.next_check() if self._resumption.jobs else None
+        if not self._schedule.clock_jobs:
             return deadline
         look = now + self._heartbeat_interval
         return look if deadline is None else min(look, deadline)
@@ -71,7 +71,7 @@ class Planning(Plan):
     def check(self, now: float, wall_now: float) -> None:
         """Compare the clocks, and stop waiting for a history that does not answer."""
         self._schedule.set_clock(now, wall_now)
-        given_up = self._resumption.overdue(now)
+        given_up = self._resumption.overdue(now) if self._resumption.jobs else None
         if given_up:
             self._warn_that_they_do_not_resume("the history's database does not answer", given_up)
             self._add(dict.fromkeys(given_up), now)

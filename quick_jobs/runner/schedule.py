@@ -34,10 +34,11 @@ class Schedule:
         self._random = random
         self._offset = self._offset_of_dues = offset
         self._waiting: List[Tuple[float, int, ScheduledJob]] = []
-        self._clock_jobs: List[ClockJob] = []
+        self.clock_jobs: List[ClockJob] = []
         # When clock jobs are woken, with their orders: reruns ask for the same ones repeatedly.
         self._wakes: Set[Tuple[float, int]] = set()
-        self._notices: List[Notice] = []
+        #: Events that people should know.
+        self.notices: List[Notice] = []
         self._orders = itertools.count()
         for job in jobs:
             self.add(job, now)
@@ -60,17 +61,13 @@ class Schedule:
         order = next(self._orders)
         if job.schedule is None:
             return ScheduledJob(job, order, now)
-        clock_job = ClockJob(job, order, job.schedule, self._notices.append)
-        self._clock_jobs.append(clock_job)
+        clock_job = ClockJob(job, order, job.schedule, self.notices.append)
+        self.clock_jobs.append(clock_job)
         return clock_job
-
-    @property
-    def has_clock_jobs(self) -> bool:
-        return bool(self._clock_jobs)
 
     def next_due(self) -> Optional[float]:
         """Return when :meth:`start_due` has something to do, or None while all jobs are running."""
-        if self._clock_jobs:
+        if self.clock_jobs:
             self._drop_outdated()
         return self._waiting[0][0] if self._waiting else None
 
@@ -81,18 +78,18 @@ class Schedule:
     def set_clock(self, now: float, wall_now: float) -> None:
         """Compare the wall clock: clock jobs wait again if it was set, or after a sleep."""
         self._offset = offset = wall_now - now
-        if not self._clock_jobs:
+        if not self.clock_jobs:
             self._offset_of_dues = offset
         drift = offset - self._offset_of_dues
         if abs(drift) <= _DRIFT:
             return
         self._offset_of_dues = offset
-        for clock_job in self._clock_jobs:
+        for clock_job in self.clock_jobs:
             clock_job.clock_was_set(now, offset, back=drift < 0)
         self._waiting = [entry for entry in self._waiting if not entry[2].is_clock_job]
         heapq.heapify(self._waiting)
         self._wakes.clear()
-        for clock_job in self._clock_jobs:
+        for clock_job in self.clock_jobs:
             self._wait(clock_job)
 
     def start_due(self, now: float, at_most: float = math.inf) -> List[ScheduledJob]:
@@ -116,8 +113,8 @@ class Schedule:
         self._wait(scheduled)
 
     def take_notices(self) -> List[Notice]:
-        """Return the events since the last call that people should know."""
-        notices, self._notices[:] = list(self._notices), []
+        """Remove and return the notices."""
+        notices, self.notices[:] = list(self.notices), []
         return notices
 
     def _wait(self, scheduled: ScheduledJob) -> None:

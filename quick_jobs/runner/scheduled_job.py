@@ -26,8 +26,10 @@ class ScheduledJob:
 
     __slots__ = (
         "_following",
+        "_interval",
         "_nominal",
         "_share",
+        "_variance",
         "due",
         "due_at",
         "job",
@@ -45,6 +47,8 @@ class ScheduledJob:
         self.order = order
         self.name = job.name
         self.timeout = None if job.timeout is None else job.timeout.total_seconds()
+        self._interval = job.interval.total_seconds()
+        self._variance = job.variance.total_seconds()
         self.due = due
         self.due_at = 0.0
         self.last_success: Optional[float] = None
@@ -56,28 +60,24 @@ class ScheduledJob:
         """When to call :meth:`start`."""
         return self.due
 
-    def period(self, chance: float) -> float:
-        """Return the seconds from one due time to the next, with this share of the variance."""
-        return self.job.interval.total_seconds() + self.job.variance.total_seconds() * chance
-
     def begin(self, now: float, offset: float, chance: float) -> None:
         """Wait for the first start, without a last start on record."""
         self._nominal = now
-        self.due = now + self.job.variance.total_seconds() * chance
+        self.due = now + self._variance * chance
 
     def resume(self, last: LastStart, now: float, offset: float, chance: float) -> None:
         """Wait for the start after the ``last`` one, by any runner."""
         if last.is_unfinished:
             self.due = self._nominal = now
             return
-        self._nominal = min(now, last.started_at - offset) + self.job.interval.total_seconds()
-        self.due = max(now, self._nominal + self.job.variance.total_seconds() * chance)
+        self._nominal = min(now, last.started_at - offset) + self._interval
+        self.due = max(now, self._nominal + self._variance * chance)
 
     def start(self, now: float, offset: float, chance: float) -> bool:
         """Start, now that it is due, and decide when to start again; return whether it starts."""
         self.due_at = self._nominal + offset
-        self._share = self.job.variance.total_seconds() * chance
-        period = self.job.interval.total_seconds() + self._share
+        self._share = self._variance * chance
+        period = self._interval + self._share
         self._following = self.due + period
         if self._following <= now:
             self._following = now + period

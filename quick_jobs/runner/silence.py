@@ -61,7 +61,7 @@ class Silence:
 
     def action(self, since: Optional[float], now: float, is_stopping: bool) -> Optional[Action]:
         """Return what to do about the call that began ``since``. Each action comes once."""
-        if since is None:
+        if since is None or now - since < _NOTICED_AFTER:
             return None
         self._follow(since)
         if not self._is_broken_off and now >= since + self._limit(is_stopping):

@@ -8,12 +8,13 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import itertools
-from typing import Callable, Iterable, List, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from quick_jobs.environment import RunEnv
 from quick_jobs.history.record import Record
 from quick_jobs.models import JobExecution
 from quick_jobs.runner.execution import Execution
+from quick_jobs.runner.execution_record import record_of
 from quick_jobs.runner.pending_starts import PendingStarts
 from quick_jobs.runner.planning import log_notices
 from quick_jobs.runner.schedule import Schedule
@@ -42,6 +43,12 @@ class Starts:
         self._stopping = stopping
         self._previous_success = previous_success
         self._pending = PendingStarts(record_timeout)
+        # They are asked in each step of the loop.
+        self.next_check = self._pending.next_check
+        self.overdue = self._pending.overdue
+        self.recorded = self._pending.recorded
+        self.history_is_away = self._pending.history_is_away
+        self.take_all = self._pending.take_all
         self._numbers = itertools.count(1)
         self._behind_since: Optional[float] = None  # when there was no room for all due jobs
 
@@ -49,17 +56,14 @@ class Starts:
         """Return when to call :meth:`begin_due` next, None while there is no room."""
         return self._schedule.next_due() if self._pending.room else None
 
-    def next_check(self) -> Optional[float]:
-        """Return when to call :meth:`overdue` next."""
-        return self._pending.next_check()
-
     def begin_due(self, now: float, started_at: float) -> Tuple[List[Record], List[Execution]]:
         """Return the records of executions that are due ``now``, and those that need not wait.
 
         ``started_at`` is the same moment as POSIX time.
         """
         due = self._schedule.start_due(now, self._pending.room)
-        log_notices(self._schedule.take_notices())
+        if self._schedule.notices:
+            log_notices(self._schedule.take_notices())
         if not due:
             return [], []
         since = now if self._behind_since is None else self._behind_since
@@ -71,7 +75,7 @@ class Starts:
             )
             env = RunEnv(self._stopping, scheduled.due_at, previous_success)
             execution = Execution(next(self._numbers), scheduled, env, started_at)
-            records.append(execution.record())
+            records.append(record_of(execution))
             if self._pending.are_awaited:
                 self._pending.add(execution, since)
             else:
@@ -79,22 +83,6 @@ class Starts:
         next_due = self._schedule.next_due()
         self._behind_since = since if next_due is not None and next_due <= now else None
         return records, ready
-
-    def recorded(self, numbers: Iterable[int]) -> List[Execution]:
-        """Return the executions with these numbers, which are on record now and can run."""
-        return self._pending.recorded(numbers)
-
-    def overdue(self, now: float) -> List[Execution]:
-        """Return the executions that have waited too long, and run without a record."""
-        return self._pending.overdue(now)
-
-    def history_is_away(self) -> None:
-        """Let no start wait: nothing will be recorded soon."""
-        self._pending.history_is_away()
-
-    def take_all(self) -> List[Execution]:
-        """Remove and return all that wait."""
-        return self._pending.take_all()
 
     def ended(self, execution: Execution, now: float) -> None:
         """Let the job of ``execution`` wait for its next start, or start again if it asked to."""

@@ -89,8 +89,9 @@ class Stopping:
 
     def proceed(self, now: float) -> None:
         """Take the next step, if it is time."""
-        self._stop_in_time(now)
         shutdown = self._shutdown
+        if shutdown.phase is Phase.RUNNING and self._stop_after is not None:
+            self._stop_in_time(self._stop_after, now)
         if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
             self.abandon_running(now)
         if shutdown.phase is Phase.STOPPING and not self._running:
@@ -100,10 +101,7 @@ class Stopping:
                 shutdown.exit_status = 1
             shutdown.finish()
 
-    def _stop_in_time(self, now: float) -> None:
-        after = self._stop_after
-        if self._shutdown.phase is not Phase.RUNNING or after is None:
-            return
+    def _stop_in_time(self, after: float, now: float) -> None:
         if now >= self._began_at + after:
             lifetime = format_duration(dt.timedelta(seconds=after))
             self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)

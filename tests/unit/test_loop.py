@@ -71,7 +71,7 @@ class FakeHistory:
         self.confirms = True  # the starts it is given, at once
         self.closes = True  # when it is asked to
         self.takes_back = True  # a start that is not on record yet
-        self.waiting_since = None  # for the database
+        self.waits_since = None  # for the database
         self.broken_off = 0
         self.previous_successes = {}
         self.can_be_broken_off = True
@@ -95,9 +95,6 @@ class FakeHistory:
 
     def prune(self):
         self.prunings += 1
-
-    def waits_since(self):
-        return self.waiting_since
 
     def break_off(self):
         self.broken_off += self.can_be_broken_off
@@ -1209,7 +1206,7 @@ def test_started_at_is_when_the_function_was_entered(running):
 
 def test_a_database_that_does_not_answer_is_warned_of_then_left_for_a_new_connection(bench, caplog):
     runner = bench.runner(start_record_timeout=0.0)
-    bench.history.waiting_since = bench.clock()
+    bench.history.waits_since = bench.clock()
     told = []
     for seconds in (11, 20):
         bench.clock.advance(seconds)
@@ -1228,7 +1225,7 @@ def test_a_database_that_does_not_answer_is_warned_of_then_left_for_a_new_connec
 
 def test_a_connection_that_cannot_be_broken_off_is_not_said_to_be(bench, caplog):
     runner = bench.runner(start_record_timeout=0.0)
-    bench.history.waiting_since = bench.clock()
+    bench.history.waits_since = bench.clock()
     bench.history.can_be_broken_off = False
     bench.clock.advance(31)
     runner.step()

@@ -26,7 +26,7 @@ from quick_jobs.models import JobExecution, JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import RunnerOptions
 from quick_jobs.runner.execution import Execution, execute
-from quick_jobs.runner.observer import NOBODY, Observer
+from quick_jobs.runner.observer import Observer
 from quick_jobs.runner.outbox import Outbox
 from quick_jobs.runner.scheduled_job import ScheduledJob
 from quick_jobs.stop_flag import StopFlag
@@ -161,7 +161,7 @@ class JobProcess:
 
     def _put_overdue(self, execution: Execution) -> None:
         """Record the stack of an execution that goes on after its soft time limit."""
-        outbox = Outbox(self._history, self._options.max_traceback, NOBODY)
+        outbox = Outbox(self._history, self._options.max_traceback)
         outbox.put_given_up(execution, JobExecution.TIMED_OUT, execution.overrun, time.monotonic())
         outbox.send()
 

@@ -25,7 +25,6 @@ from quick_jobs.management.telling import telling
 from quick_jobs.models import JobRunner
 from quick_jobs.registration import RegisteredJob
 from quick_jobs.runner import Runner
-from quick_jobs.runner.observer import NOBODY, Observers
 from quick_jobs.runner.plan import NewPlan
 from quick_jobs.runner.planning import Planning
 from quick_jobs.runner.single_runs import RunDue
@@ -149,8 +148,7 @@ class Command(RunnerCommand):
             with self.refusing(), contextlib.ExitStack() as stack:
                 observers = stack.enter_context(signs_of_life(options, len(jobs)))
                 observers += stack.enter_context(telling(jobs, identity, history.is_kept))
-                observer = Observers(observers) if observers else NOBODY
-                runner = Runner(jobs, history, own_options, new_plan=new_plan, observer=observer)
+                runner = Runner(jobs, history, own_options, new_plan=new_plan, observers=observers)
                 status = self.run_until_over(runner, history.is_kept, announce, stop_when_asked)
         if status:
             sys.exit(status)

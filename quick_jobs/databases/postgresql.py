@@ -6,7 +6,7 @@ import datetime as dt
 from contextlib import contextmanager
 from functools import lru_cache
 from itertools import repeat
-from typing import Any, Callable, Dict, Iterable, Iterator, NamedTuple, Optional, Sequence
+from typing import Any, Callable, Dict, Iterable, Iterator, List, NamedTuple, Optional, Sequence
 
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
@@ -59,14 +59,22 @@ class PostgreSQL(Database):
     def _upsert_statement(
         self, table: UpsertTable, shared: Any, columns: Sequence[Sequence[Any]]
     ) -> Statement:
-        if len(columns[0]) <= _FEW_ROWS or not _is_zone_of_session_known():
+        if not _is_zone_of_session_known():
             return super()._upsert_statement(table, shared, columns)
-        arrays = [
-            "{" + ",".join(_ELEMENTS[column.kind].texts(values)) + "}"
+        name = self.connection.ops.quote_name(table.name)
+        count = len(columns[0])
+        if count > _FEW_ROWS:
+            arrays = [
+                "{" + ",".join(_KINDS[column.kind].texts(values)) + "}"
+                for column, values in zip(table.columns, columns)
+            ]
+            return _arrays_insert(table, name), [shared, *arrays]
+        adapted = [
+            _whole(values) if _KINDS[column.kind].is_whole else values
             for column, values in zip(table.columns, columns)
         ]
-        name = self.connection.ops.quote_name(table.name)
-        return _arrays_insert(table, name), [shared, *arrays]
+        values = [value for row in zip(repeat(shared), *adapted) for value in row]
+        return _rows_insert(table, name, count), values
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
@@ -118,24 +126,30 @@ def _is_zone_of_session_known() -> bool:
     return settings.USE_TZ or bool(settings.TIME_ZONE)
 
 
-class _Elements(NamedTuple):
-    """The elements of the arrays for one kind of column.
+class _Kind(NamedTuple):
+    """How the values of one kind of column are written.
 
-    They have this ``type`` and these ``texts``, from which ``expression`` makes the values.
-    See https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
+    As elements of an array they have this ``type`` and these ``texts``, see
+    https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
+    ``expression`` makes the values from them. Times are whole microseconds, which
+    Python and drivers write several times as fast as anything else.
     """
 
     type: str
     expression: str
     texts: Callable[[Sequence[Any]], Iterable[str]]
+    is_whole: bool = False
 
 
 def _plain(values: Sequence[Any]) -> Iterable[str]:
     return ["NULL" if each is None else str(each) for each in values]
 
 
-def _microseconds(values: Sequence[Any]) -> Iterable[str]:
-    # Python writes whole numbers three times as fast as others.
+def _whole(values: Sequence[Optional[float]]) -> List[Optional[int]]:
+    return [None if each is None else round(each * 1e6) for each in values]
+
+
+def _microseconds(values: Sequence[Optional[float]]) -> Iterable[str]:
     return ["NULL" if each is None else str(round(each * 1e6)) for each in values]
 
 
@@ -145,14 +159,26 @@ def _quoted(values: Sequence[str]) -> Iterable[str]:
     return ['"' + each.replace("\\", "\\\\").replace('"', '\\"') + '"' for each in values]
 
 
-_ELEMENTS = {
-    INTEGER: _Elements("bigint", "{}", _plain),
-    TIMESTAMP: _Elements("float8", "to_timestamp({} / 1e6)", _microseconds),
-    DURATION: _Elements("float8", "make_interval(secs => {} / 1e6)", _microseconds),
-    WORD: _Elements("text", "{}", iter),
-    TEXT: _Elements("text", "{}", _quoted),
-    NUMBER: _Elements("float8", "{}", _plain),
+_KINDS = {
+    INTEGER: _Kind("bigint", "{}", _plain),
+    TIMESTAMP: _Kind("float8", "to_timestamp({} / 1e6)", _microseconds, is_whole=True),
+    DURATION: _Kind("float8", "make_interval(secs => {} / 1e6)", _microseconds, is_whole=True),
+    WORD: _Kind("text", "{}", iter),
+    TEXT: _Kind("text", "{}", _quoted),
+    NUMBER: _Kind("float8", "{}", _plain),
 }
+
+
+@lru_cache(maxsize=None)
+def _rows_insert(table: UpsertTable, name: str, count: int) -> str:
+    """Return the INSERT for ``count`` rows, with a place for each value."""
+    kinds = [_KINDS[column.kind] for column in table.columns]
+    places = [each.expression.format("%s::float8" if each.is_whole else "%s") for each in kinds]
+    row = f"(%s, {', '.join(places)}{blanks(table)})"
+    return (
+        f"INSERT INTO {name} ({', '.join(table.inserted)}) VALUES {', '.join([row] * count)}"
+        f" {on_conflict(table)}"
+    )
 
 
 @lru_cache(maxsize=None)
@@ -162,10 +188,10 @@ def _arrays_insert(table: UpsertTable, name: str) -> str:
     The values of each column are one array, in PostgreSQL's own notation. So the
     statement's text is always the same, and the driver has few values to quote.
     """
-    elements = [_ELEMENTS[column.kind] for column in table.columns]
+    kinds = [_KINDS[column.kind] for column in table.columns]
     names = [column.name for column in table.columns]
-    values = ", ".join(each.expression.format(name) for name, each in zip(names, elements))
-    arrays = ", ".join(f"%s::{each.type}[]" for each in elements)
+    values = ", ".join(each.expression.format(name) for name, each in zip(names, kinds))
+    arrays = ", ".join(f"%s::{each.type}[]" for each in kinds)
     return (
         f"INSERT INTO {name} ({', '.join(table.inserted)}) SELECT %s, {values}{blanks(table)}"
         f" FROM unnest({arrays}) AS new ({', '.join(names)}) {on_conflict(table)}"

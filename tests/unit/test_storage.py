@@ -3,6 +3,7 @@
 import contextlib
 import datetime as dt
 import os
+from random import Random
 
 import pytest
 from django.db import DataError, IntegrityError, OperationalError, connections
@@ -283,6 +284,22 @@ def test_it_makes_no_difference_how_many_are_written_at_once(settings, use_tz):
     ]
     assert written[0] == written[1]
     assert len(written[0]) == len(batch)
+
+
+@pytest.mark.parametrize("at_once", [1, 2, 50])
+def test_times_are_written_to_the_microsecond_however_many_at_once(storage, at_once):
+    random = Random(at_once)
+    microseconds = [0, 1, 999_999, *(random.randrange(10**11) for _ in range(47))]
+    records = [
+        an_end(number, started_at=1_800_000_000 + each / 1e6, duration=each / 1e6)
+        for number, each in enumerate(microseconds, start=1)
+    ]
+    for number in range(0, len(records), at_once):
+        storage.write(records[number : number + at_once])
+    written = JobExecution.objects.order_by("number").values_list("started_at", "duration")
+    durations = [dt.timedelta(microseconds=each) for each in microseconds]
+    day = dt.datetime(2027, 1, 15, 8, 0, tzinfo=UTC)  # 1,800,000,000 seconds after 1970
+    assert list(written) == [(day + duration, duration) for duration in durations]
 
 
 TEXT = "\\'\" {NULL}, \t\n\r%s \\x41 über \U0001f40d \\"

@@ -157,8 +157,9 @@ class Runner:
             self._running.next_check(),
             self._stopping.next_check(),
             self._housekeeping.next_check(now, is_stopping),
-            *[observer.next_check() for observer in self._observers],
         ]
+        for observer in self._observers:
+            moments.append(observer.next_check())
         if not is_stopping:
             moments += [self._starts.next_due(), self._planning.next_check(now)]
         known = [moment for moment in moments if moment is not None]

@@ -51,9 +51,9 @@ class Stopping:
         self._outbox = outbox
         self._history = history
         self._wall_clock = wall_clock
-        self._began_at = now
         self._told_at = now
-        self._stop_after = stop_after
+        self._stop_after = stop_after or 0.0
+        self._stop_at = None if stop_after is None else now + stop_after
 
     def begin(self, reason: str, detail: str, exit_status: int, now: float) -> None:
         """Begin to stop. After that, only the exit status can become worse."""
@@ -83,15 +83,16 @@ class Stopping:
 
     def next_check(self) -> Optional[float]:
         """Return when to call :meth:`proceed` next at the latest."""
-        if self._shutdown.phase is Phase.RUNNING and self._stop_after is not None:
-            return self._began_at + self._stop_after
-        return self._shutdown.deadline
+        shutdown = self._shutdown
+        return self._stop_at if shutdown.phase is Phase.RUNNING else shutdown.deadline
 
     def proceed(self, now: float) -> None:
         """Take the next step, if it is time."""
         shutdown = self._shutdown
-        if shutdown.phase is Phase.RUNNING and self._stop_after is not None:
-            self._stop_in_time(self._stop_after, now)
+        stop_at = self._stop_at
+        if stop_at is not None and shutdown.phase is Phase.RUNNING and now >= stop_at:
+            lifetime = format_duration(dt.timedelta(seconds=self._stop_after))
+            self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)
         if shutdown.phase is Phase.STOPPING and shutdown.is_late(now):
             self.abandon_running(now)
         if shutdown.phase is Phase.STOPPING and not self._running:
@@ -100,11 +101,6 @@ class Stopping:
             if self._history.give_up():
                 shutdown.exit_status = 1
             shutdown.finish()
-
-    def _stop_in_time(self, after: float, now: float) -> None:
-        if now >= self._began_at + after:
-            lifetime = format_duration(dt.timedelta(seconds=after))
-            self.begin(JobRunner.STOP_AFTER, f"after {lifetime}", 0, now)
 
     def abandon_running(self, now: float) -> None:
         """Stop waiting for the jobs that do not end."""

@@ -80,6 +80,7 @@ class Schedule:
         self._offset = offset = wall_now - now
         if not self.clock_jobs:
             self._offset_of_dues = offset
+            return
         drift = offset - self._offset_of_dues
         if abs(drift) <= _DRIFT:
             return

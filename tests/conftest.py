@@ -71,35 +71,34 @@ def pytest_itemcollected(item):
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
     """Leave out what nobody asked for; put what must be alone last, where few have to wait."""
-    left_out = [
+    is_asked_for = what_is_asked_for(config)
+    left_out = {
         item
         for item in items
         if any(item.get_closest_marker(name) for name in ON_REQUEST) and not is_asked_for(item)
-    ]
-    config.hook.pytest_deselected(items=left_out)
-    items[:] = [item for item in items if item not in set(left_out)]
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
     items.sort(key=lambda item: item.get_closest_marker("alone") is not None)
 
 
-def is_asked_for(item):
-    """Return whether ``-m`` names one of the test's markers, or an argument its file or folder.
+def what_is_asked_for(config):
+    """Return whether ``-m`` names a marker of a test, or an argument its file or folder.
 
     These are the markers of what runs on request. Not in the settings as a ``-m``, which another
     on the command line would replace.
     """
-    config = item.config
-    if any(
-        item.get_closest_marker(word)
-        for word in re.findall(r"\w+", config.option.markexpr)
-        if word in ON_REQUEST
-    ):
-        return True
+    named = [name for name in re.findall(r"\w+", config.option.markexpr) if name in ON_REQUEST]
     folder = Path(__file__).parent
     paths = [config.invocation_params.dir / str(arg).partition("::")[0] for arg in config.args]
-    return any(
-        (path == item.path or path in item.path.parents) and folder in path.parents
-        for path in map(Path.resolve, paths)
-    )
+    paths = {path for path in map(Path.resolve, paths) if folder in path.parents}
+
+    def is_asked_for(item):
+        if any(item.get_closest_marker(name) for name in named):
+            return True
+        return bool(paths) and not paths.isdisjoint([item.path, *item.path.parents])
+
+    return is_asked_for
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -51,6 +51,7 @@ def set_up_hypothesis():
     settings.load_profile("quick_jobs")
 
 
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers(config):
     """Return how many workers ``-n auto`` makes: more than processors, as many tests wait."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:

@@ -58,6 +58,7 @@ def executions(db):
     return make_executions(job, runner, 120, outcome="failed", error="ValueError: boom")
 
 
+@pytest.mark.sweeps
 def test_five_words_are_searched_and_no_more(admin_client, executions):
     found = {"q": "ValueError boom o m e nosuch"}
     assert len(listed(admin_client, "jobexecution", **found)) == 100

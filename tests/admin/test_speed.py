@@ -51,6 +51,7 @@ PAGES = [
 ]
 
 
+@pytest.mark.sweeps
 def test_the_number_of_queries_depends_on_nothing(admin_client):
     fill(2, 3)
     few = [queries_of(admin_client, name, **query) for name, query in PAGES]

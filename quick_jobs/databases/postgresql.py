@@ -30,7 +30,7 @@ _CONFLICTS = ("55P03", "57014", "40P01", "40001")
 # Program limit exceeded: a value is too long, or a row, or the statement.
 _ABOUT_DATA = "54"
 
-# Up to this many rows, arrays are slower: psycopg writes and PostgreSQL plans them slowly.
+# Up to this many rows, arrays are slower: PostgreSQL takes long to plan them.
 _FEW_ROWS = 2
 
 
@@ -65,12 +65,12 @@ class PostgreSQL(Database):
         count = len(columns[0])
         if count > _FEW_ROWS:
             arrays = [
-                "{" + ",".join(_KINDS[column.kind].texts(values)) + "}"
+                _array(_KINDS[column.kind].texts(values))
                 for column, values in zip(table.columns, columns)
             ]
             return _arrays_insert(table, name), [shared, *arrays]
         adapted = [
-            [_seconds(each) for each in values] if _KINDS[column.kind].is_seconds else values
+            _KINDS[column.kind].texts(values) if _KINDS[column.kind].is_seconds else values
             for column, values in zip(table.columns, columns)
         ]
         values = [value for row in zip(repeat(shared), *adapted) for value in row]
@@ -129,31 +129,34 @@ def _is_zone_of_session_known() -> bool:
 class _Kind(NamedTuple):
     """How the values of one kind of column are written.
 
-    As elements of an array they have this ``type`` and these ``texts``, see
+    As elements of an array they have this ``type`` and these ``texts``, None for NULL, see
     https://www.postgresql.org/docs/current/arrays.html#ARRAYS-IO.
     ``expression`` makes the values from them.
     """
 
     type: str
     expression: str
-    texts: Callable[[Sequence[Any]], Iterable[str]]
+    texts: Callable[[Sequence[Any]], Iterable[Optional[str]]]
     is_seconds: bool = False
 
 
-def _plain(values: Sequence[Any]) -> Iterable[str]:
-    return ["NULL" if each is None else str(each) for each in values]
+def _numbers(values: Sequence[Any]) -> Iterable[Optional[str]]:
+    return [None if each is None else str(each) for each in values]
 
 
-def _seconds(value: Optional[float]) -> Optional[str]:
-    """Return ``value`` to the microsecond, from which PostgreSQL makes the same number.
-
-    Python writes whole numbers three times as fast as others.
-    """
-    return None if value is None else f"{round(value * 1e6)}e-6"
+# Seconds are written as whole microseconds, because Python writes other numbers more slowly. They
+# are rounded as Python's datetime rounds them: a job sees the same moment that is on record.
 
 
-def _all_seconds(values: Sequence[Optional[float]]) -> Iterable[str]:
-    return ["NULL" if each is None else f"{round(each * 1e6)}e-6" for each in values]
+def _timestamps(values: Sequence[Optional[float]]) -> Iterable[Optional[str]]:
+    return [
+        None if each is None else f"{int(each) * 1_000_000 + round(each % 1 * 1e6)}e-6"
+        for each in values
+    ]
+
+
+def _durations(values: Sequence[Optional[float]]) -> Iterable[Optional[str]]:
+    return [None if each is None else f"{round(each * 1e6)}e-6" for each in values]
 
 
 def _quoted(values: Sequence[str]) -> Iterable[str]:
@@ -163,13 +166,17 @@ def _quoted(values: Sequence[str]) -> Iterable[str]:
 
 
 _KINDS = {
-    INTEGER: _Kind("bigint", "{}", _plain),
-    TIMESTAMP: _Kind("float8", "to_timestamp({})", _all_seconds, is_seconds=True),
-    DURATION: _Kind("float8", "make_interval(secs => {})", _all_seconds, is_seconds=True),
+    INTEGER: _Kind("bigint", "{}", _numbers),
+    TIMESTAMP: _Kind("float8", "to_timestamp({})", _timestamps, is_seconds=True),
+    DURATION: _Kind("float8", "make_interval(secs => {})", _durations, is_seconds=True),
     WORD: _Kind("text", "{}", iter),
     TEXT: _Kind("text", "{}", _quoted),
-    NUMBER: _Kind("float8", "{}", _plain),
+    NUMBER: _Kind("float8", "{}", _numbers),
 }
+
+
+def _array(elements: Iterable[Optional[str]]) -> str:
+    return "{" + ",".join([each or "NULL" for each in elements]) + "}"
 
 
 @lru_cache(maxsize=None)

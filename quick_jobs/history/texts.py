@@ -27,6 +27,8 @@ def in_every_form(text: str, length: int) -> List[str]:
 
 def stored_note(note: str) -> str:
     """Return a job's note as it is stored: filtered, on one line, in at most 255 characters."""
+    if not note:
+        return ""
     line = " ".join(filtered(note).split())
     text = storable(line, limit=len(line) * 6 + 1024)
     return text if len(text) <= _LONGEST_NOTE else text[: _LONGEST_NOTE - 1] + "…"

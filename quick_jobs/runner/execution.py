@@ -136,8 +136,8 @@ class Execution:
             outcome, error = JobExecution.TIMED_OUT, self.overrun
             self.fingerprint = fingerprint_of_outcome(outcome, self.name)
         self.outcome = outcome
-        self.note = stored_note(self.env.noted) if self.env.noted else ""
-        self.error = filtered_line(error, MAX_ERROR) if error else ""
+        self.note = stored_note(self.env.noted)
+        self.error = filtered_line(error, MAX_ERROR)
         self.traceback = traceback
         if self.capture is not None:
             self.log = self.capture.final_text(outcome == JobExecution.SUCCEEDED)

@@ -43,7 +43,7 @@ class Starts:
         self._stopping = stopping
         self._previous_success = previous_success
         self._pending = PendingStarts(record_timeout)
-        # They are asked in each step of the loop.
+        # Not by methods of its own: two of them are called in each step of the loop.
         self.next_check = self._pending.next_check
         self.overdue = self._pending.overdue
         self.recorded = self._pending.recorded

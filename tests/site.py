@@ -18,6 +18,8 @@ import sys
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_settings")
+    if sys.stdout and os.environ.get("PYTHONUNBUFFERED"):  # but whole lines
+        sys.stdout.reconfigure(line_buffering=True, write_through=False)
     from django.core.management import execute_from_command_line
 
     execute_from_command_line(sys.argv)

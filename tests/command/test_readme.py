@@ -58,13 +58,13 @@ from quick_jobs.testing import FakeEnv, run_job
 call_command("check", tags=["quick_jobs"], fail_level="WARNING")
 for job in all_jobs():
     run_job(job, FakeEnv(stop_at=3))
-    print("Has run:", job.name)
+    print(f"Has run: {job.name}")
 """
 
 #: What stands in for a package that the documents use, and that is not installed here.
 SENTRY = """
 def capture_exception(error, tags):
-    print("Sentry is told:", tags["job"], error)
+    print(f"Sentry is told: {tags['job']} {error}")
 """
 
 #: Mail goes to the console, to be read by the tests.

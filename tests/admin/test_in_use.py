@@ -79,11 +79,9 @@ def test_what_goes_too_takes_its_own_permission(client, rows, shop, registered, 
     assert shop.Invoice.objects.exists()
 
 
-@ways
-@pytest.mark.parametrize(
-    ("owner", "model"), [("job", "Audit"), ("jobrunner", "Claim"), ("jobexecution", "Loose")]
-)
-def test_what_is_protected_is_refused(admin_client, rows, shop, ask, owner, model):
+@deletions
+def test_what_is_protected_is_refused(admin_client, rows, shop, ask, owner):
+    model = {"job": "Audit", "jobrunner": "Claim", "jobexecution": "Loose"}[owner]
     row = getattr(shop, model).objects.create(execution=rows["jobexecution"])
     html = ask(admin_client, owner, rows[owner]).content.decode()
     assert "would require deleting the following protected related objects" in html
@@ -173,9 +171,19 @@ def test_the_signals_of_each_execution_are_sent_where_somebody_listens(admin_cli
     assert {signal for signal, _ in told} == {pre_delete, post_delete}
 
 
-@ways
-@pytest.mark.parametrize("owner", ["jobrunner", "jobexecution"])
-@pytest.mark.parametrize("views", [[], ["view_jobexecution"]], ids="-".join)
+@pytest.mark.parametrize(
+    ("ask", "owner", "views"),
+    [
+        (by_button, "jobrunner", []),
+        pytest.param(by_action, "jobrunner", [], marks=pytest.mark.sweeps),
+        pytest.param(by_button, "jobrunner", ["view_jobexecution"], marks=pytest.mark.sweeps),
+        pytest.param(by_action, "jobrunner", ["view_jobexecution"], marks=pytest.mark.sweeps),
+        pytest.param(by_button, "jobexecution", [], marks=pytest.mark.sweeps),
+        pytest.param(by_action, "jobexecution", [], marks=pytest.mark.sweeps),
+        pytest.param(by_button, "jobexecution", ["view_jobexecution"], marks=pytest.mark.sweeps),
+        (by_action, "jobexecution", ["view_jobexecution"]),
+    ],
+)
 def test_a_job_is_not_named_to_somebody_who_may_not_list_it(client, rows, shop, ask, owner, views):
     shop.Invoice.objects.create(execution=rows["jobexecution"], number=4711)
     log_in(client, f"view_{owner}", *views, *(f"delete_{one}" for one in OWNERS))

@@ -498,5 +498,7 @@ class Recording(RuleBasedStateMachine):
         assert self.backlog.dropped == dropped
 
 
-Recording.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+Recording.TestCase.settings = settings(
+    max_examples=settings.default.max_examples // 2, stateful_step_count=40
+)
 test_every_execution_ends_up_on_record_exactly_once = Recording.TestCase

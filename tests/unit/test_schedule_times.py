@@ -7,7 +7,7 @@ import random
 
 import pytest
 from django.utils import timezone
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from quick_jobs import at, compat, cron
@@ -212,7 +212,6 @@ def schedule_and_moments(draw):
     return schedule, moment, moment + dt.timedelta(seconds=draw(st.integers(1, longest)))
 
 
-@settings(max_examples=60)
 @given(schedule_and_moments())
 def test_the_following_start_is_later_and_the_same_from_wherever_it_is_asked(drawn):
     schedule, earlier, later = drawn
@@ -226,7 +225,6 @@ def test_the_following_start_is_later_and_the_same_from_wherever_it_is_asked(dra
     assert schedule.following(later) == start
 
 
-@settings(max_examples=60)
 @given(WALL_TIMES, st.sampled_from(sorted(ZONES)), st.data())
 def test_a_day_that_has_the_time_is_not_skipped(time, zone, data):
     around = data.draw(st.sampled_from([utc(ZONES[zone], 6, 1), *changes(zone)]))

@@ -12,7 +12,7 @@ set-up:
 demo:
     .venv/bin/python migrations_test_project/manage.py demo
 
-# Run the tests that start no processes, in half a minute
+# Run the tests that start no processes, in 25 seconds
 quick *options:
     .venv/bin/pytest -n auto -m "not processes" {{options}}
 

@@ -28,6 +28,10 @@ WITHOUT_PROCESSES = "not processes"
 ON_REQUEST = ("browser", "celery", "faults", "sweeps")
 
 
+def pytest_addoption(parser):
+    parser.addoption("--sweeps", action="store_true", help="run the tests marked `sweeps` as well")
+
+
 def pytest_configure(config):
     """Prepare this process: a worker, the one that gives tests to workers, or the only one."""
     # Keep the compiled tests, even if the environment says otherwise: compiling them takes each
@@ -108,10 +112,11 @@ def pytest_collection_finish():
 def what_is_asked_for(config):
     """Return whether ``-m`` names a marker of a test, or an argument its file or folder.
 
-    These are the markers of what runs on request. Not in the settings as a ``-m``, which another
-    on the command line would replace.
+    ``--sweeps`` names that marker and leaves out no other test. These are the markers of what runs
+    on request. Not in the settings as a ``-m``, which another on the command line would replace.
     """
     named = [name for name in re.findall(r"\w+", config.option.markexpr) if name in ON_REQUEST]
+    named += ["sweeps"] if config.option.sweeps else []
     folder = Path(__file__).parent
     paths = [config.invocation_params.dir / str(arg).partition("::")[0] for arg in config.args]
     paths = {path for path in map(Path.resolve, paths) if folder in path.parents}

@@ -7,7 +7,6 @@ import os
 import socket
 from abc import abstractmethod
 from contextlib import contextmanager, nullcontext, suppress
-from itertools import repeat
 from typing import (
     Any,
     ClassVar,
@@ -25,7 +24,7 @@ from django.db.models import DateTimeField
 
 from quick_jobs.databases.errors import ErrorMeanings
 from quick_jobs.databases.statements import buckets_query, on_conflict, rows_insert
-from quick_jobs.databases.tables import BucketQuestion, Statement, UpsertTable
+from quick_jobs.databases.tables import DURATION, TIMESTAMP, BucketQuestion, Statement, UpsertTable
 from quick_jobs.databases.timestamps import from_timestamp
 
 # Rows in a statement if the database has no limit. More at once would not be faster.
@@ -143,25 +142,24 @@ class Database(ErrorMeanings):
     ) -> Statement:
         """Return an INSERT with a place for each value."""
         name = self.connection.ops.quote_name(table.name)
-        insert, row, moments, durations = rows_insert(table, name)
-        adapted = list(columns)
-        adapt = self.connection.ops.adapt_datetimefield_value
-        for index in moments:
-            adapted[index] = [
-                None if each is None else adapt(from_timestamp(each)) for each in columns[index]
-            ]
-        for index in durations:
-            adapted[index] = self._durations(columns[index])
-        rows = ", ".join([row] * len(columns[0]))
-        values = [value for values in zip(repeat(shared), *adapted) for value in values]
-        return f"{insert} {rows} {self._on_conflict(table)}", values
+        adapted = [
+            self._adapted(column.kind, values) for column, values in zip(table.columns, columns)
+        ]
+        insert, values = rows_insert(table, name, shared, adapted)
+        return f"{insert} {self._on_conflict(table)}", values
 
     def _on_conflict(self, table: UpsertTable) -> str:
         """Return the end of an INSERT, which handles existing rows."""
         return on_conflict(table)
 
+    def _adapted(self, kind: str, values: Sequence[Any]) -> Sequence[Any]:
+        """Return the values of a column in the form that the driver takes."""
+        if kind == TIMESTAMP:
+            adapt = self.connection.ops.adapt_datetimefield_value
+            return [None if each is None else adapt(from_timestamp(each)) for each in values]
+        return self._durations(values) if kind == DURATION else values
+
     def _durations(self, values: Sequence[Any]) -> Sequence[Any]:
-        """Return durations in the form that the driver takes."""
         if self.connection.features.has_native_duration_field:
             return [None if each is None else dt.timedelta(seconds=each) for each in values]
         # Microseconds, if the database has no type for durations.

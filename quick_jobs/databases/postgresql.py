@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import InterfaceError, OperationalError, transaction
 
 from quick_jobs.databases.base import Database
-from quick_jobs.databases.statements import blanks, on_conflict
+from quick_jobs.databases.statements import TimePlaces, blanks, on_conflict, rows_insert
 from quick_jobs.databases.tables import (
     DURATION,
     INTEGER,
@@ -62,8 +62,7 @@ class PostgreSQL(Database):
         if not _is_zone_of_session_known():
             return super()._upsert_statement(table, shared, columns)
         name = self.connection.ops.quote_name(table.name)
-        count = len(columns[0])
-        if count > _FEW_ROWS:
+        if len(columns[0]) > _FEW_ROWS:
             arrays = [
                 _array(_KINDS[column.kind].texts(values))
                 for column, values in zip(table.columns, columns)
@@ -73,8 +72,8 @@ class PostgreSQL(Database):
             _KINDS[column.kind].texts(values) if _KINDS[column.kind].is_seconds else values
             for column, values in zip(table.columns, columns)
         ]
-        values = [value for row in zip(repeat(shared), *adapted) for value in row]
-        return _rows_insert(table, name, count), values
+        insert, values = rows_insert(table, name, shared, adapted, _TIME_PLACES)
+        return f"{insert} {on_conflict(table)}", values
 
     @contextmanager
     def _timeouts(self, statement_timeout: Optional[float]) -> Iterator[None]:
@@ -173,22 +172,13 @@ _KINDS = {
     TEXT: _Kind("text", "{}", _quoted),
     NUMBER: _Kind("float8", "{}", _numbers),
 }
+_TIME_PLACES = TimePlaces(
+    *(_KINDS[kind].expression.format("%s::float8") for kind in (TIMESTAMP, DURATION))
+)
 
 
 def _array(elements: Iterable[Optional[str]]) -> str:
     return "{" + ",".join([each or "NULL" for each in elements]) + "}"
-
-
-@lru_cache(maxsize=None)
-def _rows_insert(table: UpsertTable, name: str, count: int) -> str:
-    """Return the INSERT for ``count`` rows, with a place for each value."""
-    kinds = [_KINDS[column.kind] for column in table.columns]
-    places = [each.expression.format("%s::float8" if each.is_seconds else "%s") for each in kinds]
-    row = f"(%s, {', '.join(places)}{blanks(table)})"
-    return (
-        f"INSERT INTO {name} ({', '.join(table.inserted)}) VALUES {', '.join([row] * count)}"
-        f" {on_conflict(table)}"
-    )
 
 
 @lru_cache(maxsize=None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import Any, Dict, List, Mapping, Sequence, Tuple
+from itertools import repeat
+from typing import Any, Dict, Iterable, List, Mapping, NamedTuple, Sequence, Tuple
 
 from django.db.backends.base.operations import BaseDatabaseOperations
 
@@ -50,18 +51,38 @@ def on_conflict(table: UpsertTable) -> str:
     )
 
 
-@lru_cache(maxsize=None)
-def rows_insert(table: UpsertTable, name: str) -> Tuple[str, str, List[int], List[int]]:
-    """Return an INSERT's start, a row's placeholders, and where it has moments and durations.
+class TimePlaces(NamedTuple):
+    """The placeholders of the values that databases take in different ways."""
 
-    ``name`` is the table's, quoted.
-    """
-    kinds = [column.kind for column in table.columns]
+    timestamp: str = "%s"
+    duration: str = "%s"
+
+
+_PLAIN = TimePlaces()
+
+
+def rows_insert(
+    table: UpsertTable,
+    name: str,
+    shared: Any,
+    columns: Sequence[Iterable[Any]],
+    time_places: TimePlaces = _PLAIN,
+) -> Statement:
+    """Return an INSERT with a place for each value. ``name`` is the table's, quoted."""
+    begin, row = _rows_insert(table, name, time_places)
+    values = [value for values in zip(repeat(shared), *columns) for value in values]
+    rows = ", ".join([row] * (len(values) // (1 + len(columns))))
+    return f"{begin} {rows}", values
+
+
+@lru_cache(maxsize=None)
+def _rows_insert(table: UpsertTable, name: str, time_places: TimePlaces) -> Tuple[str, str]:
+    """Return how the statement begins, and a row of it."""
+    own = {TIMESTAMP: time_places.timestamp, DURATION: time_places.duration}
+    row = ["%s", *(own.get(column.kind, "%s") for column in table.columns)]
     return (
         f"INSERT INTO {name} ({', '.join(table.inserted)}) VALUES",
-        f"({places(table.column_names)}{blanks(table)})",
-        [index for index, kind in enumerate(kinds) if kind == TIMESTAMP],
-        [index for index, kind in enumerate(kinds) if kind == DURATION],
+        f"({', '.join(row)}{blanks(table)})",
     )
 
 

@@ -318,6 +318,7 @@ def use_pytest(arguments, site):
     names = [marker.split(":")[0] for marker in declared]
     parser.add_argument("-m", choices=[f"{no}{name}" for name in names for no in ("", "not ")])
     parser.add_argument("-n")
+    parser.add_argument("--sweeps", action="store_true")
     parser.add_argument("--ds", type=importlib.import_module)
     parser.add_argument("paths", nargs="*", type=lambda path: (ROOT / path).resolve(strict=True))
     parser.parse_args(arguments)

@@ -163,29 +163,37 @@ def hurry(connection, **kwargs):
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup, django_db_blocker):
+def django_db_setup(django_db_setup):
     """Make emptying the tables cheap, and let the databases be removed in the end."""
-    with django_db_blocker.unblock():
-        put_back = rows_of_migrations()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(flush, "emit_post_migrate_signal", put_back)
+        patch.setattr(flush, "emit_post_migrate_signal", put_back_rows_of_migrations())
         yield
     connections.close_all()  # Django closes its own, and not those made since
 
 
-def rows_of_migrations():
-    """Return what puts back the rows that Django makes after each migration.
+def put_back_rows_of_migrations():
+    """Return what Django calls for a database whose tables it has emptied.
 
-    Django would look at every model for them, which takes five times as long.
+    Django looks at every model for the rows that it makes after a migration. That takes five times
+    as long as putting them back, so it does it only once.
     """
-    kept = [
-        list(apps.get_model(name)._base_manager.all())
-        for name in ("contenttypes.ContentType", "auth.Permission")
-    ]
+    make_rows = flush.emit_post_migrate_signal
+    kept = {}
 
     def put_back(verbosity, interactive, db, **kwargs):
-        for rows in kept:
-            type(rows[0])._base_manager.using(db).bulk_create(rows)
+        content_types, permissions = map(
+            apps.get_model, ["contenttypes.ContentType", "auth.Permission"]
+        )
+        if db in kept:
+            for model, rows in kept[db]:
+                model._base_manager.using(db).bulk_create(rows)
+            content_types.objects.clear_cache()
+        else:
+            make_rows(verbosity, interactive, db, **kwargs)
+            kept[db] = [
+                (model, list(model._base_manager.using(db).all()))
+                for model in (content_types, permissions)
+            ]
 
     return put_back
 

@@ -431,7 +431,8 @@ def test_lateness_is_how_long_after_it_was_due_a_job_was_entered(bench):
 def test_the_heart_beats_in_its_interval_also_while_a_job_runs_for_long(bench):
     job = bench.blocking_job()
     runner = bench.runner(job)
-    drive(runner, job.entered.is_set)
+    drive(runner, workers)  # and no step more, which might wait for the first heartbeat
+    assert job.entered.wait(20)
     assert not bench.history.beats
     for beats in range(1, 4):
         bench.clock.advance(15)
@@ -443,7 +444,7 @@ def test_the_heart_beats_in_its_interval_also_while_a_job_runs_for_long(bench):
 def test_the_heart_beats_while_the_runner_waits_for_jobs_to_end(bench):
     job = bench.blocking_job()
     runner = bench.runner(job, stop_timeout=100.0)
-    drive(runner, workers)  # and no step more, which might wait for the first heartbeat
+    drive(runner, workers)  # and no step more, as above
     assert job.entered.wait(20)
     runner.request_stop("SIGTERM")
     bench.clock.advance(15)

@@ -498,7 +498,5 @@ class Recording(RuleBasedStateMachine):
         assert self.backlog.dropped == dropped
 
 
-Recording.TestCase.settings = settings(
-    max_examples=settings.default.max_examples // 2, stateful_step_count=40
-)
+Recording.TestCase.settings = settings(stateful_step_count=40)
 test_every_execution_ends_up_on_record_exactly_once = Recording.TestCase

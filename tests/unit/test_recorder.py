@@ -1188,7 +1188,5 @@ class Recording(RuleBasedStateMachine):
             assert rows.get(number) == last or logged[number] == json.loads(last.as_json())
 
 
-Recording.TestCase.settings = settings(
-    max_examples=settings.default.max_examples // 2, stateful_step_count=40
-)
+Recording.TestCase.settings = settings(stateful_step_count=40)
 test_every_execution_ends_up_once_and_its_last_state_wins = Recording.TestCase
